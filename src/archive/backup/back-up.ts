@@ -1,0 +1,175 @@
+/**
+ * One backup: docs/architecture.md «One backup». The walk runs on this thread, side by side with the previous tree; files that changed go to
+ * lanes; entries come back into the order of the tree, whatever the order in which lanes answer.
+ */
+import { toTimestamp } from '../../base/clock.ts'
+import type { Operation, Warning } from '../../base/operation.ts'
+import { AT_FDCWD, PosixError, statAt, systemAccounts } from '../../platform/index.ts'
+import { PACK_CLASS, pageSeed, type RecoveryPoint, type WriteSession } from '../../repository/index.ts'
+import type { StoreDescriptor } from '../../storage/index.ts'
+import { archiveError } from '../errors.ts'
+import type { BackupReport } from '../reports.ts'
+import { displayPath, TreeReader } from '../tree/tree-reader.ts'
+import { TreeWriter } from '../tree/tree-writer.ts'
+import { BackupRun } from './backup-run.ts'
+import { exclusionOf } from './exclusion.ts'
+import { openLanes } from './lanes.ts'
+import { PreviousTree } from './previous.ts'
+import { findRoot, walk } from './walk.ts'
+
+export interface BackupOptions {
+  readonly session: WriteSession
+  /** Absolute paths as bytes; a slash at the end means: follow it if it is a link. */
+  readonly paths: readonly Buffer[]
+  readonly source: string
+  readonly host: string
+  readonly excludes: readonly string[]
+  readonly excludeCaches: boolean
+  readonly oneFileSystem: boolean
+  /** Read every file, also where times say that nothing changed. */
+  readonly forceRead: boolean
+  /** Folders that are never entered, such as the pool itself. */
+  readonly skipFolders: readonly Buffer[]
+  /** How worker threads open the store; without it everything runs on this thread. */
+  readonly workerStore?: StoreDescriptor
+  readonly lanes?: number
+  readonly program: string
+}
+
+const KEPT_WARNINGS = 1000
+const DEFAULT_LANES = 2
+
+/** SOURCE_NOT_FOUND when none of the paths is there. Faults of the store fail the job; faults of single files are warnings of the report. */
+export async function backUp(op: Operation, options: BackupOptions): Promise<BackupReport> {
+  const { session } = options
+  const startMs = op.clock.monotonicMs()
+  const started = toTimestamp(op.clock.nowMs())
+  const warnings: Warning[] = []
+  let warningCount = 0
+  const warn = (warning: Warning) => {
+    warningCount++
+    if (warnings.length < KEPT_WARNINGS) warnings.push(warning)
+    op.warn(warning)
+  }
+  const roots = presentRoots(options.paths, warn)
+  const previous = await findPrevious(op, options, roots)
+  const reader = previous && treeOf(session, previous)
+  const treeChunks = session.chunkWriter(PACK_CLASS.tree)
+  const lanes = openLanes(session, options.workerStore ? { store: options.workerStore, count: options.lanes ?? DEFAULT_LANES } : undefined)
+  try {
+    const run = new BackupRun(op, {
+      lanes,
+      tree: new TreeWriter(treeChunks, pageSeed(session.repository.keys)),
+      previous: new PreviousTree(op, reader),
+      accounts: systemAccounts(),
+      forceRead: options.forceRead,
+      warn,
+      totals: previous?.statistics,
+      onBatch: () => session.publishFullIndex(op),
+    })
+    const items = walk({
+      roots,
+      isExcluded: exclusionOf(options.excludes),
+      excludeCaches: options.excludeCaches,
+      oneFileSystem: options.oneFileSystem,
+      skip: identitiesOf(options.skipFolders),
+      warn,
+    })
+    for (const item of items) await run.take(item)
+    const root = await run.finish()
+    await lanes.flush(op)
+    await treeChunks.flush(op)
+    const { counts } = run
+    const point = await session.commit(op, {
+      source: options.source,
+      started,
+      host: options.host,
+      paths: roots.map((path) => ({ text: displayPath(path), base64: path.toString('base64') })),
+      excludes: options.excludes,
+      root: root.id,
+      level: root.level,
+      program: options.program,
+      statistics: {
+        files: counts.files,
+        folders: counts.folders,
+        others: counts.others,
+        total_bytes: counts.bytes,
+        data_added: counts.added,
+        data_added_packed: counts.packed,
+      },
+      warnings: warningCount,
+      previousPoint: previous?.id ?? null,
+    })
+    return {
+      point,
+      filesNew: counts.filesNew,
+      filesChanged: counts.filesChanged,
+      filesUnmodified: counts.filesUnmodified,
+      foldersNew: counts.foldersNew,
+      foldersChanged: counts.foldersChanged,
+      foldersUnmodified: counts.foldersUnmodified,
+      filesProcessed: counts.files,
+      bytesProcessed: counts.bytes,
+      dataAdded: counts.added,
+      dataAddedPacked: counts.packed,
+      durationMs: op.clock.monotonicMs() - startMs,
+      warnings,
+      warningCount,
+    }
+  } finally {
+    await lanes.close()
+  }
+}
+
+function presentRoots(paths: readonly Buffer[], warn: (warning: Warning) => void): Buffer[] {
+  const roots: Buffer[] = []
+  const missing: Buffer[] = []
+  for (const raw of paths) {
+    const path = raw[0] === 0x2f ? raw.subarray(1) : raw
+    if (findRoot(path)) roots.push(path)
+    else missing.push(path)
+  }
+  if (roots.length === 0) {
+    throw archiveError('SOURCE_NOT_FOUND', `there is nothing at ${missing.map(displayPath).join(', ')}`)
+  }
+  for (const path of missing) {
+    warn({ code: 'SOURCE_NOT_FOUND', message: `there is nothing at ${displayPath(path)}`, item: displayPath(path) })
+  }
+  return roots
+}
+
+/** The newest of the source with the same paths, else the newest of the source. A damaged one is no help and no hindrance. */
+async function findPrevious(op: Operation, options: BackupOptions, roots: readonly Buffer[]): Promise<RecoveryPoint | undefined> {
+  const { session, source } = options
+  const wanted = roots
+    .map((path) => path.toString('base64'))
+    .sort()
+    .join(' ')
+  const { points } = await session.repository.listPoints(op, source)
+  const readable = points.filter((point) => session.index.find(Buffer.from(point.root, 'hex')) !== undefined)
+  const same = readable.filter(
+    ({ paths }) =>
+      paths
+        .map(({ base64 }) => base64)
+        .sort()
+        .join(' ') === wanted,
+  )
+  return same.at(-1) ?? readable.at(-1)
+}
+
+function treeOf(session: WriteSession, point: RecoveryPoint): TreeReader {
+  return new TreeReader(session.repository, session.index, { root: Buffer.from(point.root, 'hex'), level: point.level })
+}
+
+function identitiesOf(folders: readonly Buffer[]): Set<string> {
+  const identities = new Set<string>()
+  for (const folder of folders) {
+    try {
+      const stat = statAt(AT_FDCWD, folder, { follow: true })
+      identities.add(`${stat.dev}:${stat.ino}`)
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error // a folder that is not there need not be left out
+    }
+  }
+  return identities
+}

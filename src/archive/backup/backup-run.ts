@@ -1,0 +1,242 @@
+/** The moving parts of one backup: what the walk brings, what lanes owe, and the tree that takes entries in order. */
+import { invariant } from '../../base/errors.ts'
+import type { Operation, Warning } from '../../base/operation.ts'
+import { BUNDLED_BELOW_BYTES } from '../../chunking/index.ts'
+import { type Accounts, PosixError } from '../../platform/index.ts'
+import type { ManifestStatistics } from '../../repository/index.ts'
+import type { Entry } from '../entry.ts'
+import type { TreeRoot, TreeWriter } from '../tree/tree-writer.ts'
+import { entryOfFile, entryOfLink, entryOfNode, isUnchanged } from './entries.ts'
+import { BATCH_BYTES, type LaneFile } from './lane.ts'
+import type { Lanes } from './lanes.ts'
+import type { PreviousTree } from './previous.ts'
+import { sourceWarning } from './source-warning.ts'
+import type { WalkItem } from './walk.ts'
+
+export interface BackupRunParts {
+  readonly lanes: Lanes
+  readonly tree: TreeWriter
+  readonly previous: PreviousTree
+  readonly accounts: Accounts
+  readonly forceRead: boolean
+  readonly warn: (warning: Warning) => void
+  readonly totals: ManifestStatistics | undefined
+  readonly onBatch: () => Promise<void>
+}
+
+/** A place in the order of the tree. `entry` is undefined while a lane owes it, and null when the file could not be stored. */
+interface Slot {
+  readonly item: WalkItem
+  readonly before: Entry | undefined
+  entry: Entry | null | undefined
+  /** Resolves once `entry` is there; rejects when the job has failed. */
+  owed: Promise<void> | undefined
+}
+
+const BATCH_FILES = 512
+/** Each batch keeps its folders open. */
+const BATCH_FOLDERS = 64
+const MOST_SLOTS = 32_768
+const PROGRESS_EVERY = 256
+
+export class BackupRun {
+  readonly #op: Operation
+  readonly #parts: BackupRunParts
+  #slots: Slot[] = []
+  #head = 0
+  #batch: Slot[] = []
+  #batchBytes = 0
+  #batchFolders = new Set<WalkItem['folder']>()
+  /** First slot of each inode with several names that was read in this run. */
+  readonly #inodes = new Map<string, Slot>()
+  #taken = 0
+  readonly counts = {
+    files: 0,
+    folders: 0,
+    others: 0,
+    bytes: 0,
+    added: 0,
+    packed: 0,
+    filesNew: 0,
+    filesChanged: 0,
+    filesUnmodified: 0,
+    foldersNew: 0,
+    foldersChanged: 0,
+    foldersUnmodified: 0,
+  }
+
+  constructor(op: Operation, parts: BackupRunParts) {
+    this.#op = op
+    this.#parts = parts
+  }
+
+  async take(item: WalkItem): Promise<void> {
+    if (++this.#taken % PROGRESS_EVERY === 0) this.#report()
+    const before = await this.#parts.previous.find(item.path)
+    const slot: Slot = { item, before, entry: undefined, owed: undefined }
+    this.#slots.push(slot)
+    const { stat } = item
+    // --force-read is about content: metadata is known by its change time all the same.
+    if (isUnchanged(before, stat) && before.ancestor === item.ancestor && !(this.#parts.forceRead && stat.kind === 'file'))
+      slot.entry = before
+    else if (stat.kind !== 'file') slot.entry = this.#readNode(item)
+    else await this.#owe(slot)
+    await this.#drain(this.#slots.length - this.#head > MOST_SLOTS)
+  }
+
+  #readNode(item: WalkItem): Entry | null {
+    try {
+      return entryOfNode(item, this.#parts.accounts, this.#op.clock.nowMs())
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error
+      this.#parts.warn(sourceWarning(item.path, error))
+      return null
+    }
+  }
+
+  async #owe(slot: Slot): Promise<void> {
+    const { stat, folder } = slot.item
+    if (stat.links > 1) {
+      const first = this.#inodes.get(`${stat.dev}:${stat.ino}`)
+      if (first) {
+        slot.owed = (first.owed ?? Promise.resolve()).then(() => {
+          slot.entry = first.entry ? entryOfLink(slot.item, first.entry) : null
+        })
+        slot.owed.catch(() => {}) // awaited in order, by #drain
+        return
+      }
+      this.#inodes.set(`${stat.dev}:${stat.ino}`, slot)
+    }
+    folder.retain()
+    if (stat.sizeBytes >= BUNDLED_BELOW_BYTES) {
+      slot.owed = (await this.#submit([slot])).done
+      return
+    }
+    // The promise is replaced by that of the batch; who waits for a slot of an open batch sends the batch off first.
+    this.#batch.push(slot)
+    slot.owed = this.#batchPromise()
+    this.#batchBytes += stat.sizeBytes
+    this.#batchFolders.add(folder)
+    const isFull = this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_FILES || this.#batchFolders.size >= BATCH_FOLDERS
+    if (isFull) await this.#sendBatch()
+  }
+
+  #deferred: { promise: Promise<void>; resolve: (owed: Promise<void>) => void } | undefined
+
+  #batchPromise(): Promise<void> {
+    if (!this.#deferred) {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      promise.catch(() => {}) // awaited in order, by #drain
+      this.#deferred = { promise, resolve }
+    }
+    return this.#deferred.promise
+  }
+
+  async #sendBatch(): Promise<void> {
+    const batch = this.#batch
+    const deferred = this.#deferred
+    if (batch.length === 0 || !deferred) return
+    this.#batch = []
+    this.#batchBytes = 0
+    this.#batchFolders = new Set()
+    this.#deferred = undefined
+    deferred.resolve((await this.#submit(batch)).done)
+  }
+
+  /** Resolves once a lane took it; `done` once it answered. */
+  async #submit(slots: readonly Slot[]): Promise<{ done: Promise<void> }> {
+    const files = slots.map(
+      ({ item }): LaneFile => ({ folderFd: item.folder.fd, name: item.name, path: item.path, sizeBytes: item.stat.sizeBytes }),
+    )
+    const { answer } = await this.#parts.lanes.submit(this.#op, files)
+    const done = answer.then(({ results, addedBytes, packedBytes }) => {
+      this.counts.added += addedBytes
+      this.counts.packed += packedBytes
+      slots.forEach((slot, i) => {
+        const result = results[i]
+        invariant(result, 'a lane answers for every file')
+        if (result.ok) slot.entry = entryOfFile(slot.item, result, this.#parts.accounts)
+        else slot.entry = null
+        if (result.warning) this.#parts.warn(result.warning)
+        slot.item.folder.release()
+      })
+    })
+    done.catch(() => {}) // awaited in order, by #drain
+    await this.#parts.onBatch()
+    return { done }
+  }
+
+  /** Moves what is ready into the tree. With `wait`, at least the first that is owed. */
+  async #drain(wait: boolean): Promise<void> {
+    let mayWait = wait
+    for (; this.#head < this.#slots.length; this.#head++) {
+      const slot = this.#slots[this.#head] as Slot
+      if (slot.entry === undefined) {
+        if (!mayWait) break
+        if (this.#deferred && slot.owed === this.#deferred.promise) await this.#sendBatch()
+        await slot.owed
+        mayWait = false
+      }
+      if (slot.entry) await this.#store(slot, slot.entry)
+    }
+    if (this.#head > 4096) {
+      this.#slots = this.#slots.slice(this.#head)
+      this.#head = 0
+    }
+  }
+
+  async #store(slot: Slot, entry: Entry): Promise<void> {
+    this.#count(slot, entry)
+    await this.#parts.tree.add(this.#op, entry)
+  }
+
+  #count({ before }: Slot, entry: Entry): void {
+    const { counts } = this
+    const isSame = before !== undefined && (before === entry || sameTimes(before, entry))
+    if (entry.kind === 'file') {
+      counts.files++
+      counts.bytes += entry.sizeBytes
+      if (before?.kind !== 'file') counts.filesNew++
+      else if (isSame) counts.filesUnmodified++
+      else counts.filesChanged++
+    } else if (entry.kind === 'folder') {
+      counts.folders++
+      if (before?.kind !== 'folder') counts.foldersNew++
+      else if (isSame) counts.foldersUnmodified++
+      else counts.foldersChanged++
+    } else counts.others++
+  }
+
+  async finish(): Promise<TreeRoot> {
+    await this.#sendBatch()
+    while (this.#head < this.#slots.length) await this.#drain(true)
+    const root = await this.#parts.tree.finish(this.#op)
+    this.counts.added += this.#parts.tree.addedBytes
+    this.counts.packed += this.#parts.tree.packedBytes
+    this.#report()
+    return root
+  }
+
+  #report(): void {
+    this.#op.check()
+    const { files, bytes } = this.counts
+    const { totals } = this.#parts
+    this.#op.progress({
+      phase: 'backup',
+      filesDone: files,
+      bytesDone: bytes,
+      ...(totals ? { filesTotal: Math.max(totals.files, files), bytesTotal: Math.max(totals.total_bytes, bytes) } : {}),
+    })
+  }
+}
+
+/** Read again, and found as it was. */
+function sameTimes(a: Entry, b: Entry): boolean {
+  return (
+    a.sizeBytes === b.sizeBytes &&
+    a.mtimeSec === b.mtimeSec &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeSec === b.ctimeSec &&
+    a.ctimeNs === b.ctimeNs
+  )
+}

@@ -1,0 +1,88 @@
+/** Entries from what the walk and the lanes saw, and the rule by which an entry of the previous recovery point is taken over unread. */
+import type { Accounts, FileStat, Xattr } from '../../platform/index.ts'
+import { getInodeFlags, listXattrsAt, listXattrsFd, readLinkAt } from '../../platform/index.ts'
+import type { Entry } from '../entry.ts'
+import { isFresh, type LaneResult } from './lane.ts'
+import type { WalkItem } from './walk.ts'
+
+/** Nothing about it changed: every change of content or metadata moves the change time, which no program can set back. */
+export function isUnchanged(before: Entry | undefined, stat: FileStat): before is Entry {
+  return (
+    before !== undefined &&
+    !before.unsettled &&
+    before.kind === stat.kind &&
+    before.ino === stat.ino &&
+    before.ctimeSec === stat.ctimeSec &&
+    before.ctimeNs === stat.ctimeNs &&
+    before.mtimeSec === stat.mtimeSec &&
+    before.mtimeNs === stat.mtimeNs &&
+    (stat.kind !== 'file' || before.sizeBytes === stat.sizeBytes)
+  )
+}
+
+/** Fields that the walk alone knows. Sizes of anything but files say nothing and are left out. */
+function common(item: WalkItem, stat: FileStat, accounts: Accounts) {
+  return {
+    path: item.path,
+    kind: stat.kind,
+    ancestor: item.ancestor,
+    mode: stat.mode,
+    uid: stat.uid,
+    gid: stat.gid,
+    userName: accounts.userName(stat.uid),
+    groupName: accounts.groupName(stat.gid),
+    mtimeSec: stat.mtimeSec,
+    mtimeNs: stat.mtimeNs,
+    ctimeSec: stat.ctimeSec,
+    ctimeNs: stat.ctimeNs,
+    bornSec: stat.bornSec,
+    bornNs: stat.bornNs,
+    dev: stat.dev,
+    ino: stat.ino,
+    links: stat.links,
+    major: stat.rdevMajor,
+    minor: stat.rdevMinor,
+  }
+}
+
+/** The walk's own entries: folders, links, devices. Throws PosixError when it vanished or may not be read. */
+export function entryOfNode(item: WalkItem, accounts: Accounts, nowMs: number): Entry {
+  const { stat } = item
+  const target = stat.kind === 'symlink' ? readLinkAt(item.folder.fd, item.name) : undefined
+  let xattrs: Xattr[]
+  let inodeFlags: number | undefined
+  if (item.opened) {
+    xattrs = listXattrsFd(item.opened.fd)
+    inodeFlags = getInodeFlags(item.opened.fd)
+  } else {
+    xattrs = listXattrsAt(item.folder.fd, item.name)
+  }
+  return {
+    ...common(item, stat, accounts),
+    unsettled: isFresh(stat, nowMs),
+    sparse: false,
+    sizeBytes: 0,
+    inodeFlags,
+    xattrs,
+    extents: [],
+    target,
+  }
+}
+
+export function entryOfFile(item: WalkItem, result: Extract<LaneResult, { ok: true }>, accounts: Accounts): Entry {
+  return {
+    ...common(item, result.stat, accounts),
+    unsettled: result.unsettled,
+    sparse: result.sparse,
+    sizeBytes: result.sizeBytes,
+    inodeFlags: result.inodeFlags,
+    xattrs: result.xattrs,
+    extents: result.extents,
+    target: undefined,
+  }
+}
+
+/** Another name of a file whose content was read under its first one. */
+export function entryOfLink(item: WalkItem, first: Entry): Entry {
+  return { ...first, path: item.path, ancestor: false }
+}

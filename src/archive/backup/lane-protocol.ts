@@ -1,0 +1,23 @@
+/** What passes between the main thread and a lane's worker. Plain data only. */
+import type { PlainError } from '../../base/errors.ts'
+import type { KnownChunksMemory, SealedPack, WriterGrant } from '../../repository/index.ts'
+import type { StoreDescriptor } from '../../storage/index.ts'
+import type { LaneAnswer, LaneFile } from './lane.ts'
+import type { ChunkingFields } from './settings.ts'
+
+export interface LaneSetup {
+  readonly store: StoreDescriptor
+  readonly grant: WriterGrant
+  readonly chunking: ChunkingFields
+}
+
+export type ToLane =
+  | { readonly type: 'batch'; readonly number: number; readonly files: readonly LaneFile[] }
+  | { readonly type: 'flush'; readonly number: number }
+  | { readonly type: 'known'; readonly memory: KnownChunksMemory }
+
+export type FromLane =
+  | { readonly type: 'answer'; readonly number: number; readonly answer: LaneAnswer }
+  | { readonly type: 'flushed'; readonly number: number }
+  | { readonly type: 'sealed'; readonly pack: SealedPack }
+  | { readonly type: 'failed'; readonly error: PlainError }

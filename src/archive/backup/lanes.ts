@@ -1,0 +1,173 @@
+/**
+ * Deals batches out to lanes: worker threads, started when the first batch comes, or a single lane on this thread where the store can't be
+ * opened a second time (tests). At most two batches wait at a lane, so memory is bounded and a slow disk slows the walk down.
+ */
+import { Worker } from 'node:worker_threads'
+import { fromPlainError, type TerpError } from '../../base/errors.ts'
+import type { Operation } from '../../base/operation.ts'
+import { Semaphore } from '../../base/semaphore.ts'
+import type { SealedPack, WriteSession } from '../../repository/index.ts'
+import type { StoreDescriptor } from '../../storage/index.ts'
+import type { Extent } from '../entry.ts'
+import { Lane, type LaneAnswer, type LaneFile, type LaneResult } from './lane.ts'
+import type { FromLane, LaneSetup, ToLane } from './lane-protocol.ts'
+
+const WAITING_PER_LANE = 2
+
+export interface Lanes {
+  /** Resolves when a lane has taken the batch; the inner promise with its answer. */
+  submit(op: Operation, files: readonly LaneFile[]): Promise<{ answer: Promise<LaneAnswer> }>
+  /** Everything stored so far is durable when this returns. */
+  flush(op: Operation): Promise<void>
+  close(): Promise<void>
+}
+
+export function openLanes(session: WriteSession, workers: { store: StoreDescriptor; count: number } | undefined): Lanes {
+  return workers ? new WorkerLanes(session, workers.store, workers.count) : new InlineLane(session)
+}
+
+class InlineLane implements Lanes {
+  readonly #lane: Lane
+
+  constructor(session: WriteSession) {
+    const { store, format } = session.repository
+    this.#lane = new Lane({ store, grant: session.grant, chunking: format.chunking, onSealed: (pack) => session.accept(pack) })
+  }
+
+  async submit(op: Operation, files: readonly LaneFile[]): Promise<{ answer: Promise<LaneAnswer> }> {
+    return { answer: Promise.resolve(await this.#lane.process(op, files)) }
+  }
+
+  flush(op: Operation): Promise<void> {
+    return this.#lane.flush(op)
+  }
+
+  async close(): Promise<void> {}
+}
+
+interface Waiting {
+  readonly resolve: (answer: LaneAnswer | undefined) => void
+  readonly reject: (error: unknown) => void
+}
+
+interface WorkerLane {
+  readonly worker: Worker
+  readonly waiting: Map<number, Waiting>
+}
+
+class WorkerLanes implements Lanes {
+  readonly #session: WriteSession
+  readonly #setup: LaneSetup
+  readonly #count: number
+  readonly #room: Semaphore
+  #lanes: WorkerLane[] = []
+  #number = 0
+  #failure: TerpError | undefined
+  #closing = false
+
+  constructor(session: WriteSession, store: StoreDescriptor, count: number) {
+    this.#session = session
+    this.#setup = { store, grant: session.grant, chunking: session.repository.format.chunking }
+    this.#count = count
+    this.#room = new Semaphore(count * WAITING_PER_LANE)
+  }
+
+  async submit(op: Operation, files: readonly LaneFile[]): Promise<{ answer: Promise<LaneAnswer> }> {
+    await this.#room.acquire()
+    this.#check(op)
+    this.#growKnown()
+    const lane = this.#leastBusy()
+    const answer = this.#ask(lane, (number) => ({ type: 'batch', number, files })).finally(() => this.#room.release())
+    // Whoever awaits the answer gets the failure; this keeps an early one from ending the process.
+    answer.catch(() => {})
+    return { answer: answer.then((result) => thaw(result as LaneAnswer)) }
+  }
+
+  async flush(op: Operation): Promise<void> {
+    this.#check(op)
+    await Promise.all(this.#lanes.map((lane) => this.#ask(lane, (number) => ({ type: 'flush', number }))))
+  }
+
+  async close(): Promise<void> {
+    this.#closing = true
+    await Promise.all(this.#lanes.map(({ worker }) => worker.terminate()))
+  }
+
+  #check(op: Operation): void {
+    op.check()
+    if (this.#failure) throw this.#failure
+  }
+
+  #growKnown(): void {
+    const { known } = this.#session
+    if (!known.needsRoom) return
+    known.grow()
+    for (const { worker } of this.#lanes) worker.postMessage({ type: 'known', memory: known.memory } satisfies ToLane)
+  }
+
+  #leastBusy(): WorkerLane {
+    const idle = this.#lanes.find((lane) => lane.waiting.size === 0)
+    if (idle) return idle
+    if (this.#lanes.length < this.#count) return this.#start()
+    return this.#lanes.reduce((best, lane) => (lane.waiting.size < best.waiting.size ? lane : best))
+  }
+
+  #start(): WorkerLane {
+    const setup: LaneSetup = { ...this.#setup, grant: this.#session.grant }
+    const worker = new Worker(new URL('./lane-worker.ts', import.meta.url), { workerData: setup })
+    const lane: WorkerLane = { worker, waiting: new Map() }
+    worker.on('message', (message: FromLane) => this.#receive(lane, message))
+    worker.on('error', (error: unknown) => this.#fail(error))
+    worker.on('exit', (code) => {
+      if (!this.#closing) this.#fail(new Error(`a worker ended with code ${code}`))
+    })
+    this.#lanes.push(lane)
+    return lane
+  }
+
+  #ask(lane: WorkerLane, message: (number: number) => ToLane): Promise<LaneAnswer | undefined> {
+    const number = this.#number++
+    return new Promise((resolve, reject) => {
+      lane.waiting.set(number, { resolve, reject })
+      lane.worker.postMessage(message(number))
+    })
+  }
+
+  #receive(lane: WorkerLane, message: FromLane): void {
+    if (message.type === 'sealed') this.#session.accept(thawPack(message.pack))
+    else if (message.type === 'failed') this.#fail(fromPlainError(message.error))
+    else {
+      lane.waiting.get(message.number)?.resolve(message.type === 'answer' ? message.answer : undefined)
+      lane.waiting.delete(message.number)
+    }
+  }
+
+  /** The first failure is everybody's: the job can't be finished. */
+  #fail(error: unknown): void {
+    this.#failure ??= error as TerpError
+    for (const lane of this.#lanes) {
+      for (const waiting of lane.waiting.values()) waiting.reject(this.#failure)
+      lane.waiting.clear()
+    }
+  }
+}
+
+/** Buffers arrive from another thread as plain Uint8Arrays. */
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+function thawPack(pack: SealedPack): SealedPack {
+  return { ...pack, records: pack.records.map((record) => ({ ...record, id: asBuffer(record.id) })) }
+}
+
+function thaw(answer: LaneAnswer): LaneAnswer {
+  return { ...answer, results: answer.results.map(thawResult) }
+}
+
+function thawResult(result: LaneResult): LaneResult {
+  if (!result.ok) return result
+  const extents = result.extents.map((extent): Extent => (extent.kind === 'hole' ? extent : { ...extent, chunk: asBuffer(extent.chunk) }))
+  const xattrs = result.xattrs.map(({ name, value }) => ({ name: asBuffer(name), value: asBuffer(value) }))
+  return { ...result, extents, xattrs }
+}

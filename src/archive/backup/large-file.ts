@@ -1,0 +1,99 @@
+/**
+ * Reads a large file in windows, cuts it where its content says so, and stores the chunks.
+ *
+ * Holes: a file whose blocks are fewer than its size is looked at closely. Its zeros become holes. SEEK_HOLE is asked only where it can be believed
+ * (R29: file systems have reported data that was not yet written as holes): the file has not changed for a minute and was synced just before.
+ */
+import type { Operation } from '../../base/operation.ts'
+import type { Cutter } from '../../chunking/index.ts'
+import { type FileStat, PosixError, readFully, seekData, syncFd } from '../../platform/index.ts'
+import type { Extent } from '../entry.ts'
+import { pushHole, zeroRuns } from './zero-runs.ts'
+
+const QUIET_MS = 60_000
+/** A hole is worth a jump from here on; shorter ones are read. */
+const LEAST_JUMP_BYTES = 1_048_576
+
+export interface LargeFile {
+  readonly extents: Extent[]
+  readonly sizeBytes: number
+  readonly sparse: boolean
+}
+
+export class LargeFileReader {
+  readonly #cutter: Cutter
+  readonly #most: number
+  readonly #window: Buffer
+  readonly #store: (op: Operation, content: Buffer) => Promise<Buffer>
+
+  constructor(cutter: Cutter, maxChunkBytes: number, store: (op: Operation, content: Buffer) => Promise<Buffer>) {
+    this.#cutter = cutter
+    this.#most = maxChunkBytes
+    this.#window = Buffer.allocUnsafeSlow(maxChunkBytes * 2)
+    this.#store = store
+  }
+
+  async read(op: Operation, fd: number, stat: FileStat, nowMs: number): Promise<LargeFile> {
+    const isHinted = stat.blocks512 * 512 < stat.sizeBytes
+    const mayJump = isHinted && isQuiet(stat, nowMs) && isSynced(fd)
+    const extents: Extent[] = []
+    /** Position in the file of the window's first byte, and how many bytes it holds. */
+    let position = 0
+    let held = 0
+    let atEnd = false
+    const cut = async (until: 'enough' | 'all') => {
+      let start = 0
+      while (start < held && (until === 'all' || held - start >= this.#most)) {
+        const end = this.#cutter.findCut(this.#window, start, held)
+        await this.#chunk(op, extents, start, end, isHinted)
+        start = end
+      }
+      this.#window.copyWithin(0, start, held)
+      position += start
+      held -= start
+    }
+    while (!atEnd) {
+      op.check()
+      const here = position + held
+      const data = mayJump && here < stat.sizeBytes ? (seekData(fd, here) ?? stat.sizeBytes) : here
+      if (data - here >= LEAST_JUMP_BYTES) {
+        await cut('all')
+        pushHole(extents, data - here)
+        position = data
+        continue
+      }
+      const got = readFully(fd, this.#window, held, this.#window.length - held, here)
+      atEnd = held + got < this.#window.length
+      held += got
+      await cut(atEnd ? 'all' : 'enough')
+    }
+    return { extents, sizeBytes: position, sparse: extents.some((extent) => extent.kind === 'hole') }
+  }
+
+  async #chunk(op: Operation, extents: Extent[], start: number, end: number, isHinted: boolean): Promise<void> {
+    const runs = isHinted ? [...zeroRuns(this.#window, start, end)] : [{ start, end, isZero: false }]
+    if (runs.every((run) => run.isZero)) {
+      pushHole(extents, end - start)
+      return
+    }
+    const chunk = await this.#store(op, this.#window.subarray(start, end))
+    for (const run of runs) {
+      if (run.isZero) pushHole(extents, run.end - run.start)
+      else extents.push({ kind: 'data', chunk, offset: run.start - start, length: run.end - run.start })
+    }
+  }
+}
+
+function isQuiet(stat: FileStat, nowMs: number): boolean {
+  return stat.ctimeSec * 1000 < nowMs - QUIET_MS
+}
+
+function isSynced(fd: number): boolean {
+  try {
+    syncFd(fd)
+    return true
+  } catch (error) {
+    if (error instanceof PosixError) return false // then its holes are found by reading
+    throw error
+  }
+}

@@ -1,0 +1,3 @@
+import type { RepositoryFormat } from '../../repository/index.ts'
+
+export type ChunkingFields = RepositoryFormat['chunking']

@@ -1,0 +1,76 @@
+import type { Command } from 'commander'
+import type { BackupReport } from '../../archive/index.ts'
+import type { Warning } from '../../base/operation.ts'
+import { plainText } from '../arguments.ts'
+import { runBackup, sourcePath } from '../backup.ts'
+import { type CommandHost, collect, describe, SECRET_NOTE, withJson, withSecret } from '../command.ts'
+import { EXIT_CODES } from '../exit-codes.ts'
+import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts'
+import { openPool } from '../pool.ts'
+import { mergeWarnings, presentBackup, shortId } from '../present.ts'
+import type { Run } from '../run.ts'
+
+interface Options {
+  readonly source?: string
+  readonly exclude?: string[]
+  readonly excludeCaches?: boolean
+  readonly oneFileSystem?: boolean
+  readonly forceRead?: boolean
+  readonly json?: boolean
+}
+
+export function addPoolBackup(parent: Command, host: CommandHost): void {
+  const command = parent
+    .command('backup')
+    .summary('add a recovery point')
+    .description('Adds a recovery point of the paths to the pool.')
+    .argument('<DIR>', 'the pool')
+    .argument('<PATH...>', 'files and folders to protect')
+    .option('--source <name>', 'name of the data source (default: the name of this machine)')
+    .option('--exclude <pattern>', 'leave out what matches; may be given several times', collect)
+    .option('--exclude-caches', 'leave out folders that a CACHEDIR.TAG marks as caches')
+    .option('--one-file-system', 'stay on the file systems of the paths')
+    .option('--force-read', 'read all files, also those that look unchanged')
+  withJson(withSecret(command)).action((dir: string, paths: string[], options: Options) =>
+    host.run({ ...options, isLong: true }, (run) => poolBackup(run, dir, paths, options)),
+  )
+  describe(command, {
+    notes: `A file that can't be read is a warning and stops nothing.\n${SECRET_NOTE}`,
+    examples: ["terp pool backup /backup/pool /home /etc --exclude '*.tmp' --exclude-caches --key-file ~/pool.key"],
+    exits: [3, 10, 11, 12, 14],
+  })
+}
+
+async function poolBackup(run: Run, dir: string, paths: readonly string[], options: Options) {
+  const source = options.source === undefined ? undefined : plainText(options.source, 'the name of the source')
+  const excludes = (options.exclude ?? []).map((pattern) => plainText(pattern, 'a pattern'))
+  const sources = paths.map(sourcePath)
+  const pool = await openPool(run, dir, options, 'write')
+  const { excludeCaches = false, oneFileSystem = false, forceRead = false } = options
+  const backup = { paths: sources, excludes, excludeCaches, oneFileSystem, forceRead }
+  const report = await runBackup(run, pool, source === undefined ? backup : { ...backup, source })
+  const before = run.warnings.length
+  for (const warning of report.warnings) run.warn(warning)
+  const warnings = mergeWarnings(run.warnings.slice(0, before), report.warnings)
+  if (run.output.isJson) run.output.printJson(presentBackup(report, warnings))
+  else run.output.print(describeBackup(report, warnings))
+  return warnings.length > 0 || report.warningCount > 0 ? EXIT_CODES.warnings : EXIT_CODES.ok
+}
+
+export function describeBackup(report: BackupReport, warnings: readonly Warning[]): string {
+  const { point, durationMs } = report
+  const counts = (added: number, changed: number, same: number) =>
+    [added, changed, same].map((n) => n.toLocaleString('en-US').padStart(9)).join('  ')
+  const lines = [
+    `recovery point ${shortId(point.id)} of ${point.source} (${point.id})`,
+    `            ${['new', 'changed', 'unchanged'].map((word) => word.padStart(9)).join('  ')}`,
+    `  files     ${counts(report.filesNew, report.filesChanged, report.filesUnmodified)}`,
+    `  folders   ${counts(report.foldersNew, report.foldersChanged, report.foldersUnmodified)}`,
+    `  protected ${formatCount(report.filesProcessed, 'file')}, ${formatBytes(report.bytesProcessed)}`,
+    `  added     ${formatBytes(report.dataAdded)} of new data, ${formatBytes(report.dataAddedPacked)} on disk`,
+    `  took      ${formatDuration(durationMs)}, ${formatRate(report.bytesProcessed, durationMs)}`,
+  ]
+  const count = Math.max(report.warningCount, warnings.length)
+  if (count > 0) lines.push(`  ${formatCount(count, 'warning')}: see above`)
+  return lines.join('\n')
+}

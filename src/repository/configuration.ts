@@ -1,0 +1,40 @@
+/** Sealed configuration of a pool: docs/format.md §12. A change is a new object with a higher number; the highest of a topic counts. */
+import type { Operation } from '../base/operation.ts'
+import { repositoryError } from './errors.ts'
+import { decodeSealedObject, encodeSealedObject, OBJECT_KIND, SealedObjectError } from './format/sealed-object.ts'
+import type { Repository } from './repository.ts'
+
+const NAME = /^conf\/([0-9]{12})-([a-z]+)\.conf$/
+
+/** Undefined when nothing was ever written under the topic; CONFIGURATION_DAMAGED. */
+export async function readConfiguration(op: Operation, repository: Repository, topic: string): Promise<unknown> {
+  const name = (await listTopic(op, repository, topic)).at(-1)
+  if (name === undefined) return undefined
+  try {
+    const bytes = await repository.store.get(op, name)
+    const { body } = decodeSealedObject(repository.keys, OBJECT_KIND.configuration, name.replace(/\.conf$/, ''), bytes)
+    return JSON.parse(body.toString('utf8'))
+  } catch (error) {
+    if (!(error instanceof SealedObjectError)) throw error
+    throw repositoryError('CONFIGURATION_DAMAGED', `${name} can not be read: ${error.message}`, { context: { object: name } })
+  }
+}
+
+/** Two that write at once get STORAGE_OBJECT_EXISTS: one of them reads again. */
+export async function writeConfiguration(op: Operation, repository: Repository, topic: string, value: object): Promise<void> {
+  const last = (await listTopic(op, repository, topic)).at(-1)
+  const number = (last ? Number(NAME.exec(last)?.[1]) : 0) + 1
+  const place = `conf/${String(number).padStart(12, '0')}-${topic}`
+  const { bytes } = encodeSealedObject(op.random, repository.keys, {
+    kind: OBJECT_KIND.configuration,
+    place,
+    body: Buffer.from(JSON.stringify(value)),
+  })
+  await repository.store.put(op, `${place}.conf`, bytes)
+}
+
+async function listTopic(op: Operation, repository: Repository, topic: string): Promise<string[]> {
+  const names: string[] = []
+  for await (const { name } of repository.store.list(op, 'conf/')) if (NAME.exec(name)?.[2] === topic) names.push(name)
+  return names
+}

@@ -1,0 +1,36 @@
+/** AES-256-GCM as docs/format.md §3 uses it. Nonces are counters: every key encrypts one object. */
+import { createCipheriv, createDecipheriv } from 'node:crypto'
+
+export const TAG_BYTES = 16
+const NONCE_BYTES = 12
+
+/** `counter` as a 96-bit little-endian integer. */
+function nonceOf(counter: number): Buffer {
+  const nonce = Buffer.alloc(NONCE_BYTES)
+  nonce.writeUInt32LE(counter, 0)
+  return nonce
+}
+
+/** Ciphertext ‖ tag. */
+export function seal(key: Uint8Array, counter: number, associated: Uint8Array, plain: Uint8Array): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', key, nonceOf(counter))
+  cipher.setAAD(associated)
+  const body = cipher.update(plain)
+  cipher.final()
+  return Buffer.concat([body, cipher.getAuthTag()])
+}
+
+/** Undefined when the tag is wrong: damaged, or not what it claims to be. */
+export function unseal(key: Uint8Array, counter: number, associated: Uint8Array, sealed: Uint8Array): Buffer | undefined {
+  if (sealed.length < TAG_BYTES) return undefined
+  const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(counter), { authTagLength: TAG_BYTES })
+  decipher.setAAD(associated)
+  decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES))
+  const plain = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES))
+  try {
+    decipher.final()
+  } catch {
+    return undefined // the only failure of final() is a wrong tag
+  }
+  return plain
+}

@@ -1,0 +1,98 @@
+/** FORMAT says what a repository is: docs/format.md §4, §14. Published last when a repository is made: without it there is none. */
+
+import { toTimestamp } from '../../base/clock.ts'
+import { hasCode } from '../../base/errors.ts'
+import type { Operation } from '../../base/operation.ts'
+import type { ObjectStore } from '../../storage/index.ts'
+import { repositoryError } from '../errors.ts'
+import { decodeCheckedLine, encodeCheckedLine } from './checked-line.ts'
+
+export const FORMAT_VERSION = 1
+export const FORMAT_NAMES = ['FORMAT', 'FORMAT.copy'] as const
+
+export interface ChunkingFields {
+  readonly algorithm: 'gear32'
+  readonly minBytes: number
+  readonly targetBytes: number
+  readonly maxBytes: number
+}
+
+export interface RepositoryFormat {
+  readonly repositoryId: string
+  readonly kind: 'pool' | 'vault'
+  readonly chunking: ChunkingFields
+  readonly packBytes: number
+  readonly padding: 'none' | 'padme'
+}
+
+export function encodeFormat(format: RepositoryFormat, nowMs: number): Buffer {
+  const { chunking } = format
+  return encodeCheckedLine({
+    format: 'terp-repository',
+    version: FORMAT_VERSION,
+    min_reader: 1,
+    min_writer: 1,
+    repository_id: format.repositoryId,
+    kind: format.kind,
+    created: toTimestamp(nowMs),
+    chunking: {
+      algorithm: chunking.algorithm,
+      min_bytes: chunking.minBytes,
+      target_bytes: chunking.targetBytes,
+      max_bytes: chunking.maxBytes,
+    },
+    pack_bytes: format.packBytes,
+    padding: format.padding,
+  })
+}
+
+/** The first copy that is whole. REPOSITORY_NOT_FOUND, REPOSITORY_FORMAT_DAMAGED, REPOSITORY_TOO_NEW. */
+export async function readFormat(op: Operation, store: ObjectStore, use: 'read' | 'write'): Promise<RepositoryFormat> {
+  let seen = 0
+  for (const name of FORMAT_NAMES) {
+    const bytes = await getIfThere(op, store, name)
+    if (bytes === undefined) continue
+    seen++
+    const format = decodeFormat(bytes, use)
+    if (format) return format
+    op.warn({ code: 'REPOSITORY_FORMAT_DAMAGED', message: `${name} is damaged; its other copy is used`, item: name })
+  }
+  if (seen === 0) throw repositoryError('REPOSITORY_NOT_FOUND', `there is no pool in ${store.description}`)
+  throw repositoryError('REPOSITORY_FORMAT_DAMAGED', `FORMAT in ${store.description} is not what was written`)
+}
+
+/** Undefined when damaged. */
+export function decodeFormat(bytes: Uint8Array, use: 'read' | 'write'): RepositoryFormat | undefined {
+  const raw = decodeCheckedLine(bytes)
+  if (raw?.format !== 'terp-repository') return undefined
+  const need = use === 'read' ? raw.min_reader : raw.min_writer
+  if (typeof need !== 'number' || need > FORMAT_VERSION) {
+    throw repositoryError(
+      'REPOSITORY_TOO_NEW',
+      `this repository needs format ${String(need)} to ${use}, this program knows ${FORMAT_VERSION}`,
+    )
+  }
+  const chunking = raw.chunking as { algorithm: string; min_bytes: number; target_bytes: number; max_bytes: number }
+  if (chunking.algorithm !== 'gear32') throw repositoryError('REPOSITORY_TOO_NEW', `unknown chunking ${chunking.algorithm}`)
+  return {
+    repositoryId: String(raw.repository_id),
+    kind: raw.kind === 'vault' ? 'vault' : 'pool',
+    chunking: {
+      algorithm: 'gear32',
+      minBytes: chunking.min_bytes,
+      targetBytes: chunking.target_bytes,
+      maxBytes: chunking.max_bytes,
+    },
+    packBytes: Number(raw.pack_bytes),
+    padding: raw.padding === 'padme' ? 'padme' : 'none',
+  }
+}
+
+export async function getIfThere(op: Operation, store: ObjectStore, name: string): Promise<Buffer | undefined> {
+  try {
+    return await store.get(op, name)
+  } catch (error) {
+    if (hasCode(error, 'STORAGE_OBJECT_NOT_FOUND')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,84 @@
+/** Keys and what is made of them: docs/format.md §5, §7. A KeyBundle is the secret that slots wrap; the rest is derived. */
+import { createHash, createHmac, hkdfSync } from 'node:crypto'
+import type { Random } from '../../base/random.ts'
+
+const BUNDLE_BYTES = 96
+
+/** The chunk types of docs/format.md §7. */
+export const CHUNK_TYPE = { data: 1, page: 2, list: 3 } as const
+export type ChunkType = (typeof CHUNK_TYPE)[keyof typeof CHUNK_TYPE]
+
+export interface KeyBundle {
+  readonly masterKey: Uint8Array
+  readonly idKey: Uint8Array
+  readonly chunkingKey: Uint8Array
+}
+
+/** Plain bytes only: it is handed to worker threads of this process. */
+export interface RepositoryKeys {
+  /** 16 bytes: part of all associated data, so that no object passes for one of another repository. */
+  readonly repositoryId: Uint8Array
+  readonly dataKey: Uint8Array
+  readonly metaKey: Uint8Array
+  readonly idKey: Uint8Array
+  readonly chunkingKey: Uint8Array
+}
+
+export function makeKeyBundle(random: Random, shared?: Pick<KeyBundle, 'idKey' | 'chunkingKey'>): KeyBundle {
+  return {
+    masterKey: random.bytes(32),
+    idKey: shared?.idKey ?? random.bytes(32),
+    chunkingKey: shared?.chunkingKey ?? random.bytes(32),
+  }
+}
+
+export function encodeKeyBundle(bundle: KeyBundle): Buffer {
+  return Buffer.concat([bundle.masterKey, bundle.idKey, bundle.chunkingKey])
+}
+
+/** Undefined when the length is wrong. */
+export function decodeKeyBundle(bytes: Uint8Array): KeyBundle | undefined {
+  if (bytes.length !== BUNDLE_BYTES) return undefined
+  return { masterKey: bytes.slice(0, 32), idKey: bytes.slice(32, 64), chunkingKey: bytes.slice(64, 96) }
+}
+
+export function deriveKeys(bundle: KeyBundle, repositoryId: string): RepositoryKeys {
+  return {
+    repositoryId: new Uint8Array(Buffer.from(repositoryId, 'hex')),
+    dataKey: hkdf(bundle.masterKey, '', 'terp/1/data', 32),
+    metaKey: hkdf(bundle.masterKey, '', 'terp/1/meta', 32),
+    idKey: bundle.idKey,
+    chunkingKey: bundle.chunkingKey,
+  }
+}
+
+export function hkdf(key: Uint8Array, salt: Uint8Array | string, info: string, lengthBytes: number): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', key, salt, info, lengthBytes))
+}
+
+/** A key and the commitment that is compared before anything is decrypted with it (GCM alone commits to no key). */
+export function deriveObjectKey(key: Uint8Array, salt: Uint8Array, info: string): { key: Uint8Array; commitment: Uint8Array } {
+  const both = hkdf(key, salt, info, 64)
+  return { key: both.subarray(0, 32), commitment: both.subarray(32) }
+}
+
+/** 32 bytes. The content's plain hash never leaves the process. */
+export function chunkId(keys: RepositoryKeys, type: ChunkType, content: Uint8Array): Buffer {
+  const hash = createHash('sha256').update(content).digest()
+  return createHmac('sha256', keys.idKey).update(hash).update(Uint8Array.of(type)).digest()
+}
+
+export function sourceId(keys: RepositoryKeys, sourceName: string): string {
+  return createHmac('sha256', keys.idKey).update('terp/1/source').update(sourceName, 'utf8').digest('hex').slice(0, 32)
+}
+
+/** 256 u32 for the cutter. */
+export function gearTable(keys: RepositoryKeys): Uint32Array {
+  const bytes = Buffer.from(hkdf(keys.chunkingKey, '', 'terp/1/gear32', 1024))
+  return Uint32Array.from({ length: 256 }, (_, i) => bytes.readUInt32LE(i * 4))
+}
+
+/** Seed of the page rule in docs/format.md §9.1. */
+export function pageSeed(keys: RepositoryKeys): number {
+  return Buffer.from(hkdf(keys.chunkingKey, '', 'terp/1/page', 4)).readUInt32LE(0)
+}

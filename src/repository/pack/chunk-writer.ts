@@ -1,0 +1,184 @@
+/**
+ * Takes chunks of one class and turns them into published packs. One per worker and class.
+ *
+ * A pack is built in memory, named by its SHA-256, and published whole; publishing overlaps with filling the next one,
+ * at most `MOST_IN_FLIGHT` at a time, so memory stays bounded and a slow disk slows the caller down.
+ * A pack that was not published is forgotten; nothing continues it, so no (key, nonce) pair repeats.
+ */
+import { createCipheriv, createHash } from 'node:crypto'
+import type { Operation } from '../../base/operation.ts'
+import type { ObjectStore } from '../../storage/index.ts'
+import { seal, TAG_BYTES } from '../format/aead.ts'
+import type { KnownChunks } from '../index/known-chunks.ts'
+import { type ChunkType, chunkId, type RepositoryKeys } from '../keys/hierarchy.ts'
+import { compress } from './compression.ts'
+import {
+  DIRECTORY_COUNTER,
+  DIRECTORY_RECORD_BYTES,
+  directoryAssociatedData,
+  encodeDirectory,
+  entryAssociatedData,
+  MOST_ENTRIES,
+  PACK_END,
+  PACK_FOOTER_BYTES,
+  PACK_HEADER_BYTES,
+  PACK_LIMIT_BYTES,
+  PACK_MAGIC,
+  type PackClass,
+  type PackRecord,
+  packKey,
+  packName,
+  padmeSize,
+  type SealedPack,
+} from './pack-format.ts'
+
+const MOST_IN_FLIGHT = 2
+const LEAST_PADDED_BYTES = 65_536
+
+export interface ChunkWriterOptions {
+  readonly store: ObjectStore
+  readonly keys: RepositoryKeys
+  readonly known: KnownChunks
+  readonly packClass: PackClass
+  readonly packBytes: number
+  readonly padding: 'none' | 'padme'
+  /** Called for each pack once it is durable. */
+  readonly onSealed: (pack: SealedPack) => void
+  readonly inFlight?: number
+}
+
+/** What `write` did: the id, and how much was added (0 and 0 when the chunk was known). */
+export interface WrittenChunk {
+  readonly id: Buffer
+  readonly addedBytes: number
+  readonly packedBytes: number
+}
+
+interface OpenPack {
+  readonly buffer: Buffer
+  readonly key: Uint8Array
+  readonly records: PackRecord[]
+  length: number
+}
+
+export class ChunkWriter {
+  readonly #options: ChunkWriterOptions
+  #open: OpenPack | undefined
+  readonly #spare: Buffer[] = []
+  readonly #inFlight = new Set<Promise<void>>()
+  #failure: { error: unknown } | undefined
+
+  constructor(options: ChunkWriterOptions) {
+    this.#options = options
+  }
+
+  /** Stores the content unless its chunk is known. The content may be reused once the promise has settled. */
+  async write(op: Operation, type: ChunkType, content: Uint8Array): Promise<WrittenChunk> {
+    const { keys, known } = this.#options
+    const id = chunkId(keys, type, content)
+    if (!known.add(id)) return { id, addedBytes: 0, packedBytes: 0 }
+    const packedBytes = await this.#append(op, type, id, content)
+    return { id, addedBytes: content.length, packedBytes }
+  }
+
+  async #append(op: Operation, type: ChunkType, id: Buffer, content: Uint8Array): Promise<number> {
+    const { compression, stored } = compress(content)
+    const length = stored.length + TAG_BYTES
+    if (this.#open && !this.#fits(this.#open, length)) await this.#seal(op, true)
+    const pack = this.#open ?? this.#begin(op, length)
+    const { keys, packClass } = this.#options
+    const nonce = Buffer.alloc(12)
+    nonce.writeUInt32LE(pack.length)
+    const cipher = createCipheriv('aes-256-gcm', pack.key, nonce)
+    cipher.setAAD(entryAssociatedData(keys, packClass, { id, type, compression, offset: pack.length }))
+    pack.buffer.set(cipher.update(stored), pack.length)
+    cipher.final()
+    pack.buffer.set(cipher.getAuthTag(), pack.length + stored.length)
+    pack.records.push({ id, offset: pack.length, storedBytes: length, contentBytes: content.length, type, compression })
+    pack.length += length
+    return length
+  }
+
+  #fits(pack: OpenPack, length: number): boolean {
+    return pack.records.length < MOST_ENTRIES && this.#sizeWith(pack, length) <= this.#options.packBytes
+  }
+
+  #sizeWith(pack: OpenPack, length: number): number {
+    const directory = 4 + (pack.records.length + 1) * DIRECTORY_RECORD_BYTES + TAG_BYTES
+    return pack.length + length + directory + PACK_FOOTER_BYTES
+  }
+
+  #begin(op: Operation, firstLength: number): OpenPack {
+    const { keys, packClass, packBytes } = this.#options
+    const need = Math.max(packBytes, PACK_HEADER_BYTES + firstLength + 4096)
+    const spare = this.#spare.pop()
+    const buffer = spare && spare.length >= need ? spare : Buffer.allocUnsafeSlow(Math.min(need, PACK_LIMIT_BYTES))
+    const salt = op.random.bytes(32)
+    const { key, commitment } = packKey(keys, packClass, salt)
+    buffer.fill(0, 0, PACK_HEADER_BYTES)
+    buffer.set(PACK_MAGIC, 0)
+    buffer[8] = 1
+    buffer[9] = packClass
+    buffer.set(salt, 16)
+    buffer.set(commitment, 48)
+    this.#open = { buffer, key, records: [], length: PACK_HEADER_BYTES }
+    return this.#open
+  }
+
+  /** Seals the open pack and starts to publish it; waits while too many are being published. */
+  async #seal(op: Operation, isFull: boolean): Promise<void> {
+    const pack = this.#open
+    if (!pack) return
+    this.#open = undefined
+    const bytes = this.#finish(pack, isFull)
+    while (this.#inFlight.size >= (this.#options.inFlight ?? MOST_IN_FLIGHT)) await Promise.race(this.#inFlight)
+    this.#throwFailure()
+    op.check()
+    const publishing = this.#publish(op, pack, bytes).catch((error: unknown) => {
+      this.#failure ??= { error }
+    })
+    this.#inFlight.add(publishing)
+    void publishing.finally(() => this.#inFlight.delete(publishing))
+  }
+
+  #finish(pack: OpenPack, isFull: boolean): Buffer {
+    const { keys, padding, packBytes } = this.#options
+    const directoryAt = pack.length
+    const plain = 4 + pack.records.length * DIRECTORY_RECORD_BYTES
+    const bare = directoryAt + plain + TAG_BYTES + PACK_FOOTER_BYTES
+    let size = bare
+    if (padding === 'padme') size = isFull && bare <= packBytes ? packBytes : Math.max(LEAST_PADDED_BYTES, padmeSize(bare))
+    const directory = seal(
+      pack.key,
+      DIRECTORY_COUNTER,
+      directoryAssociatedData(keys, pack.buffer.subarray(0, PACK_HEADER_BYTES)),
+      encodeDirectory(pack.records, size - bare),
+    )
+    const buffer = pack.buffer.length >= size ? pack.buffer : Buffer.concat([pack.buffer.subarray(0, directoryAt)], size)
+    buffer.set(directory, directoryAt)
+    const footer = size - PACK_FOOTER_BYTES
+    buffer.fill(0, footer, size)
+    buffer.writeBigUInt64LE(BigInt(directoryAt), footer)
+    buffer.writeBigUInt64LE(BigInt(directory.length), footer + 8)
+    buffer.set(PACK_END, footer + 24)
+    return buffer.subarray(0, size)
+  }
+
+  async #publish(op: Operation, pack: OpenPack, bytes: Buffer): Promise<void> {
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    await this.#options.store.put(op, packName(sha256), bytes)
+    if (this.#spare.length < 2) this.#spare.push(pack.buffer)
+    this.#options.onSealed({ sha256, sizeBytes: bytes.length, records: pack.records })
+  }
+
+  #throwFailure(): void {
+    if (this.#failure) throw this.#failure.error
+  }
+
+  /** Seals what is open and waits until every pack is durable. Throws the first failure; then nothing of this writer counts. */
+  async flush(op: Operation): Promise<void> {
+    await this.#seal(op, false)
+    while (this.#inFlight.size > 0) await Promise.race(this.#inFlight)
+    this.#throwFailure()
+  }
+}

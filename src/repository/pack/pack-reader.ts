@@ -1,0 +1,115 @@
+/** Reads packs: whole, their directory alone, or single entries. Nothing counts as read before its seal and its id are right. */
+import { createHash } from 'node:crypto'
+import { equalBytes } from '../../base/bytes.ts'
+import { isKind, type TerpError } from '../../base/errors.ts'
+import type { Operation } from '../../base/operation.ts'
+import type { ObjectStore } from '../../storage/index.ts'
+import { repositoryError } from '../errors.ts'
+import { unseal } from '../format/aead.ts'
+import { chunkId, type RepositoryKeys } from '../keys/hierarchy.ts'
+import { decompress } from './compression.ts'
+import {
+  COMPRESSION,
+  DIRECTORY_COUNTER,
+  decodeDirectory,
+  directoryAssociatedData,
+  entryAssociatedData,
+  PACK_END,
+  PACK_FOOTER_BYTES,
+  PACK_HEADER_BYTES,
+  PACK_MAGIC,
+  type PackRecord,
+  packKey,
+} from './pack-format.ts'
+import { damagedPack as damaged, getPack } from './pack-source.ts'
+
+export interface PackHeader {
+  readonly packClass: number
+  readonly key: Uint8Array
+  readonly bytes: Buffer
+}
+
+export function decodePackHeader(keys: RepositoryKeys, sha256: string, bytes: Buffer): PackHeader {
+  if (bytes.length < PACK_HEADER_BYTES || !equalBytes(bytes.subarray(0, 8), PACK_MAGIC))
+    throw damaged(sha256, 'it does not begin like a pack')
+  if (bytes[8] !== 1) throw repositoryError('OBJECT_VERSION_UNKNOWN', `pack ${sha256.slice(0, 12)}… has version ${bytes[8]}`)
+  const packClass = bytes[9] as number
+  const { key, commitment } = packKey(keys, packClass, bytes.subarray(16, 48))
+  if (!equalBytes(commitment, bytes.subarray(48, 80))) throw damaged(sha256, 'its key commitment is wrong')
+  return { packClass, key, bytes: bytes.subarray(0, PACK_HEADER_BYTES) }
+}
+
+export async function readPackHeader(op: Operation, store: ObjectStore, keys: RepositoryKeys, sha256: string): Promise<PackHeader> {
+  return decodePackHeader(keys, sha256, await getPack(op, store, sha256, { offset: 0, length: PACK_HEADER_BYTES }))
+}
+
+export async function readPackDirectory(
+  op: Operation,
+  store: ObjectStore,
+  keys: RepositoryKeys,
+  sha256: string,
+  sizeBytes: number,
+): Promise<PackRecord[]> {
+  if (sizeBytes < PACK_HEADER_BYTES + PACK_FOOTER_BYTES) throw damaged(sha256, `it has only ${sizeBytes} bytes`)
+  const header = await readPackHeader(op, store, keys, sha256)
+  const footer = await getPack(op, store, sha256, { offset: sizeBytes - PACK_FOOTER_BYTES, length: PACK_FOOTER_BYTES })
+  const { offset, length } = decodeFooter(sha256, footer, sizeBytes)
+  return openDirectory(keys, sha256, header, await getPack(op, store, sha256, { offset, length }))
+}
+
+function decodeFooter(sha256: string, footer: Buffer, sizeBytes: number): { offset: number; length: number } {
+  if (!equalBytes(footer.subarray(24), PACK_END)) throw damaged(sha256, 'it does not end like a pack')
+  const offset = Number(footer.readBigUInt64LE(0))
+  const length = Number(footer.readBigUInt64LE(8))
+  if (offset < PACK_HEADER_BYTES || offset + length + PACK_FOOTER_BYTES !== sizeBytes) throw damaged(sha256, 'its footer is wrong')
+  return { offset, length }
+}
+
+function openDirectory(keys: RepositoryKeys, sha256: string, header: PackHeader, sealed: Buffer): PackRecord[] {
+  const plain = unseal(header.key, DIRECTORY_COUNTER, directoryAssociatedData(keys, header.bytes), sealed)
+  if (!plain) throw damaged(sha256, 'the seal of its directory is broken')
+  return decodeDirectory(plain, (why) => damaged(sha256, why))
+}
+
+/** CHUNK_DAMAGED unless every check holds. */
+export function openEntry(keys: RepositoryKeys, sha256: string, header: PackHeader, record: PackRecord, sealed: Uint8Array): Buffer {
+  const fail = (why: string) =>
+    repositoryError('CHUNK_DAMAGED', `chunk ${record.id.toString('hex').slice(0, 12)}… in pack ${sha256.slice(0, 12)}…: ${why}`, {
+      context: { chunk: record.id.toString('hex'), pack: sha256 },
+    })
+  const stored = unseal(header.key, record.offset, entryAssociatedData(keys, header.packClass, record), sealed)
+  if (!stored) throw fail('its seal is broken')
+  const content = record.compression === COMPRESSION.none ? stored : decompress(stored, record.contentBytes)
+  if (!content || content.length !== record.contentBytes) throw fail('it does not decompress to its length')
+  if (!equalBytes(chunkId(keys, record.type, content), record.id)) throw fail('its content has another id')
+  return content
+}
+
+export interface VerifiedPack {
+  /** Entries that are whole. */
+  readonly records: readonly PackRecord[]
+  /** Empty when everything is as it was written. */
+  readonly damage: readonly TerpError[]
+}
+
+/** Reads everything and checks everything: the name, the directory, each entry. Throws when nothing of the pack can be used. */
+export async function verifyPack(op: Operation, store: ObjectStore, keys: RepositoryKeys, sha256: string): Promise<VerifiedPack> {
+  const bytes = await getPack(op, store, sha256)
+  const header = decodePackHeader(keys, sha256, bytes)
+  const { offset, length } = decodeFooter(sha256, bytes.subarray(-PACK_FOOTER_BYTES), bytes.length)
+  const all = openDirectory(keys, sha256, header, bytes.subarray(offset, offset + length))
+  const damage: TerpError[] = []
+  const records = all.filter((record) => {
+    try {
+      openEntry(keys, sha256, header, record, bytes.subarray(record.offset, record.offset + record.storedBytes))
+      return true
+    } catch (error) {
+      if (!isKind(error, 'corrupt')) throw error
+      damage.push(error)
+      return false
+    }
+  })
+  const actual = createHash('sha256').update(bytes).digest('hex')
+  if (actual !== sha256 && damage.length === 0) damage.push(damaged(sha256, `its SHA-256 is ${actual.slice(0, 12)}…`))
+  return { records, damage }
+}

@@ -1,0 +1,99 @@
+/**
+ * Checks every object of a repository and changes nothing: what people call verify. Trees are `archive`'s part.
+ * Findings are returned; only what prevents the work is thrown.
+ */
+import { hasCode, isKind } from '../base/errors.ts'
+import type { Operation } from '../base/operation.ts'
+import { decodeFormat, FORMAT_NAMES, getIfThere } from './format/format-file.ts'
+import { decodeSealedObject, OBJECT_KIND, SealedObjectError } from './format/sealed-object.ts'
+import { ChunkIndex } from './index/chunk-index.ts'
+import { listKeySlots } from './keys/slot.ts'
+import { packName, packOfName } from './pack/pack-format.ts'
+import { readPackDirectory, verifyPack } from './pack/pack-reader.ts'
+import type { Finding, Repository } from './repository.ts'
+
+export interface VerifiedObjects {
+  readonly findings: Finding[]
+  /** Of whole packs only: a chunk that is not in it can not be restored. */
+  readonly usable: ChunkIndex
+  /** Of all packs that were ever listed: says which pack a lost chunk was in. */
+  readonly listed: ChunkIndex
+  readonly packs: number
+  readonly bytesRead: number
+}
+
+export async function verifyObjects(op: Operation, repository: Repository, options: { readData: boolean }): Promise<VerifiedObjects> {
+  const findings: Finding[] = []
+  const report = (code: string, object: string, message: string, severity: Finding['severity'] = 'damage') => {
+    findings.push({ code, severity, object, message, recoveryPoints: [] })
+  }
+  await verifyFormat(op, repository, report)
+  const { damaged } = await listKeySlots(op, repository.store)
+  for (const name of damaged) report('KEY_SLOT_DAMAGED', name, 'this copy of a key slot is not what was written')
+  await verifyConfiguration(op, repository, report)
+  const loaded = await repository.loadIndex(op)
+  for (const name of loaded.damagedSegments)
+    report('INDEX_SEGMENT_DAMAGED', name, 'this index segment can not be read; the packs are read instead')
+  return { findings, listed: loaded.index, ...(await verifyPacks(op, repository, loaded.listed, options.readData, report)) }
+}
+
+type Report = (code: string, object: string, message: string, severity?: Finding['severity']) => void
+
+async function verifyFormat(op: Operation, repository: Repository, report: Report): Promise<void> {
+  for (const name of FORMAT_NAMES) {
+    const bytes = await getIfThere(op, repository.store, name)
+    if (!bytes || !decodeFormat(bytes, 'read'))
+      report('REPOSITORY_FORMAT_DAMAGED', name, bytes ? 'it is not what was written' : 'it is missing')
+  }
+}
+
+async function verifyConfiguration(op: Operation, repository: Repository, report: Report): Promise<void> {
+  for await (const { name } of repository.store.list(op, 'conf/')) {
+    try {
+      decodeSealedObject(repository.keys, OBJECT_KIND.configuration, name.replace(/\.conf$/, ''), await repository.store.get(op, name))
+    } catch (error) {
+      if (!(error instanceof SealedObjectError)) throw error
+      report('CONFIGURATION_DAMAGED', name, error.message)
+    }
+  }
+}
+
+async function verifyPacks(op: Operation, repository: Repository, listed: ReadonlyMap<string, number>, readData: boolean, report: Report) {
+  const usable = new ChunkIndex()
+  const missing = new Map(listed)
+  const present: { sha256: string; sizeBytes: number; name: string }[] = []
+  for await (const { name, sizeBytes } of repository.store.list(op, 'packs/')) {
+    const sha256 = packOfName(name)
+    if (sha256 === undefined) report('STORAGE_NAME_INVALID', name, 'this is no pack', 'hint')
+    else present.push({ sha256, sizeBytes, name })
+  }
+  let bytesRead = 0
+  let done = 0
+  const bytesTotal = present.reduce((sum, pack) => sum + pack.sizeBytes, 0)
+  for (const { sha256, sizeBytes, name } of present) {
+    op.check()
+    missing.delete(sha256)
+    const expected = listed.get(sha256)
+    if (expected === undefined) report('PACK_UNLISTED', name, 'no index segment lists this pack; the next backup takes it in', 'hint')
+    try {
+      const { records, damage } = readData
+        ? await verifyPack(op, repository.store, repository.keys, sha256)
+        : { records: await readPackDirectory(op, repository.store, repository.keys, sha256, sizeBytes), damage: [] }
+      for (const error of damage) report(error.code, name, error.message)
+      usable.addPack({ sha256, sizeBytes, records })
+      if (readData) bytesRead += sizeBytes
+    } catch (error) {
+      if (!isKind(error, 'corrupt') && !hasCode(error, 'OBJECT_VERSION_UNKNOWN')) throw error
+      report(error.code, name, error.message)
+    }
+    op.progress({
+      phase: 'packs',
+      filesDone: ++done,
+      filesTotal: present.length,
+      bytesDone: bytesRead,
+      bytesTotal: readData ? bytesTotal : 0,
+    })
+  }
+  for (const sha256 of missing.keys()) report('PACK_MISSING', packName(sha256), 'the index lists this pack, and it is not there')
+  return { usable, packs: present.length, bytesRead }
+}

@@ -1,0 +1,85 @@
+/** Objects in memory, for tests. Nothing here can fail by itself: faults come from FaultyStore. */
+import type { Operation } from '../base/operation.ts'
+import { storageError } from './errors.ts'
+import type { ByteRange, ObjectInfo, PruningStore } from './object-store.ts'
+import { checkObjectName, checkObjectPrefix } from './object-store.ts'
+
+export class MemoryStore implements PruningStore {
+  readonly description: string
+  readonly #objects = new Map<string, Buffer>()
+  readonly #quarantined = new Map<string, Buffer>()
+
+  constructor(description = 'memory') {
+    this.description = description
+  }
+
+  async put(op: Operation, name: string, bytes: Uint8Array): Promise<'stored' | 'already-there'> {
+    op.check()
+    checkObjectName(name)
+    const there = this.#objects.get(name)
+    if (there === undefined) {
+      this.#objects.set(name, Buffer.from(bytes))
+      return 'stored'
+    }
+    if (!there.equals(bytes)) throw storageError('STORAGE_OBJECT_EXISTS', `${name} exists with other content`)
+    return 'already-there'
+  }
+
+  async get(op: Operation, name: string, range?: ByteRange): Promise<Buffer> {
+    op.check()
+    checkObjectName(name)
+    const bytes = this.#objects.get(name)
+    if (bytes === undefined) throw storageError('STORAGE_OBJECT_NOT_FOUND', `there is no ${name}`)
+    if (!range) return Buffer.from(bytes)
+    const end = range.offset + range.length
+    if (end > bytes.length) throw storageError('STORAGE_OBJECT_SHORT', `${name} has ${bytes.length} bytes, ${end} are wanted`)
+    return Buffer.from(bytes.subarray(range.offset, end))
+  }
+
+  async head(op: Operation, name: string): Promise<ObjectInfo | undefined> {
+    op.check()
+    checkObjectName(name)
+    const bytes = this.#objects.get(name)
+    return bytes && { name, sizeBytes: bytes.length }
+  }
+
+  async *list(op: Operation, prefix: string): AsyncGenerator<ObjectInfo> {
+    op.check()
+    checkObjectPrefix(prefix)
+    const names = [...this.#objects.keys()].filter((name) => name.startsWith(prefix)).sort()
+    for (const name of names) {
+      const bytes = this.#objects.get(name)
+      if (bytes) yield { name, sizeBytes: bytes.length }
+    }
+  }
+
+  async quarantine(op: Operation, name: string): Promise<void> {
+    op.check()
+    checkObjectName(name)
+    const bytes = this.#objects.get(name)
+    if (bytes) this.#quarantined.set(`${name}#${this.#quarantined.size}`, bytes)
+    this.#objects.delete(name)
+  }
+
+  async remove(op: Operation, name: string): Promise<void> {
+    op.check()
+    checkObjectName(name)
+    this.#objects.delete(name)
+  }
+
+  /** For tests of damage: changes an object behind everybody's back; `undefined` makes it vanish. */
+  tamper(name: string, change: (bytes: Buffer) => Buffer | undefined): void {
+    const bytes = this.#objects.get(name)
+    if (!bytes) throw storageError('STORAGE_OBJECT_NOT_FOUND', `there is no ${name}`)
+    const changed = change(Buffer.from(bytes))
+    if (changed) this.#objects.set(name, changed)
+    else this.#objects.delete(name)
+  }
+
+  /** All objects as they are now, sharing no bytes with this store: a copy to try a crash or a repair on. */
+  clone(): MemoryStore {
+    const copy = new MemoryStore(this.description)
+    for (const [name, bytes] of this.#objects) copy.#objects.set(name, Buffer.from(bytes))
+    return copy
+  }
+}
