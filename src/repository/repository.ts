@@ -153,7 +153,10 @@ export class Repository {
     for await (const { name } of this.store.list(op, 'index/')) if (segmentOfName(name)) names.push(name)
     for (const name of names) {
       const bytes = await getIfThere(op, this.store, name)
-      if (!bytes) continue // another writer replaced it meanwhile; the segment that did was listed too
+      if (!bytes) {
+        damagedSegments.push(name) // a writer replaced it after the list was made: the packs are read instead
+        continue
+      }
       try {
         const segment = decodeSegment(this.keys, bytes)
         for (const pack of segment.packs) listed.set(pack.sha256, pack.sizeBytes)

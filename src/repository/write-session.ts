@@ -225,7 +225,10 @@ async function takeEpoch(op: Operation, store: ObjectStore, pruning: PruningStor
     throw error
   })
   if (answer === 'already-there') throw repositoryError('REPOSITORY_BUSY', `another writer has just begun in ${store.description}`)
-  if (pruning && before > 0) await pruning.remove(op, epochName(before))
+  if (pruning) {
+    await pruning.beginEpoch(op, epoch)
+    if (before > 0) await pruning.remove(op, epochName(before))
+  }
   return epoch
 }
 

@@ -78,6 +78,10 @@ export class FaultyStore implements PruningStore {
     return this.#act(op, 'quarantine', name, () => this.#inner.quarantine(op, name))
   }
 
+  beginEpoch(op: Operation, epoch: number): Promise<void> {
+    return this.#inner.beginEpoch(op, epoch)
+  }
+
   remove(op: Operation, name: string): Promise<void> {
     return this.#act(op, 'remove', name, () => this.#inner.remove(op, name))
   }

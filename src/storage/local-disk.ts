@@ -127,6 +127,11 @@ export class LocalDiskStore implements PruningStore {
     await this.#syncFolder(parentOf(name))
   }
 
+  async beginEpoch(op: Operation, epoch: number): Promise<void> {
+    this.setTag(String(epoch))
+    await this.removeTemporary(op, (name) => name.startsWith(`${epoch}-`))
+  }
+
   /** Deletes what crashed writers left in `tmp/`, but for what `keep` names: that of writers who may still be at work. */
   async removeTemporary(op: Operation, keep: (name: string) => boolean): Promise<number> {
     op.check()

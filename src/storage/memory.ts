@@ -61,6 +61,8 @@ export class MemoryStore implements PruningStore {
     this.#objects.delete(name)
   }
 
+  async beginEpoch(): Promise<void> {}
+
   async remove(op: Operation, name: string): Promise<void> {
     op.check()
     checkObjectName(name)

@@ -40,6 +40,8 @@ export interface ObjectStore {
 export interface PruningStore extends ObjectStore {
   /** Moves a damaged object out of the way, keeping its bytes. Fine when it is already gone. */
   quarantine(op: Operation, name: string): Promise<void>
+  /** Once, by the holder of the writer's lock: what unfinished puts of earlier writers left is deleted, and this store's own carry the epoch. */
+  beginEpoch(op: Operation, epoch: number): Promise<void>
   /** Removes an object that nothing needs. Fine when it is already gone. */
   remove(op: Operation, name: string): Promise<void>
 }
@@ -47,7 +49,7 @@ export interface PruningStore extends ObjectStore {
 const PART = /^[A-Za-z0-9][A-Za-z0-9.-]*$/
 
 /** What lies beside the objects in a repository's folder (docs/format.md §2) is never an object. */
-const RESERVED = new Set(['LOCK', 'tmp', 'quarantine'])
+const RESERVED = new Set(['LOCK', 'UPLOAD.LOCK', 'tmp', 'quarantine'])
 
 export function isObjectName(name: string): boolean {
   const parts = name.split('/')

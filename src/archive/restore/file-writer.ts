@@ -37,7 +37,7 @@ export class FileWriter {
     if (this.#writtenTo < this.#order.sizeBytes) truncateFd(this.#fd, this.#order.sizeBytes)
     const stat = statFd(this.#fd)
     const { metadata, leads } = this.#order
-    applyMetadata(byHandle(this.#fd), metadata, { stat: { ...stat, mtimeSec: -1, mtimeNs: -1 }, removesOthers: this.#folder.inherits }, misses)
+    applyMetadata(byHandle(this.#fd), metadata, { stat: { ...stat, mtimeSec: Number.NaN }, removesOthers: this.#folder.inherits }, misses)
     const name = place(this.#unnamed, this.#folder, Buffer.from(this.#order.name, 'latin1'), overwrite)
     const { flags } = metadata
     if (flags !== undefined && !leads && ((flags & FS_RESTORABLE_FLAGS) !== 0 || this.#folder.inherits)) applyFlags(this.#fd, flags, misses)

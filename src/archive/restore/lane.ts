@@ -14,7 +14,7 @@ import { FileWriter } from './file-writer.ts'
 import { Skipped } from './placing.ts'
 import type { Batch, BatchResult, ChunkPlace, FileOrder, FolderHandle, Outcome } from './plan.ts'
 import { noMisses } from './plan.ts'
-import { itemError, TargetFailure } from './target-errors.ts'
+import { itemError } from './target-errors.ts'
 import { type Piece, planWindows } from './windows.ts'
 
 export class Lane {
@@ -163,5 +163,3 @@ function missing(): Outcome {
   const error: TerpError = archiveError('TREE_DAMAGED', 'this file was not reached')
   return { kind: 'failed', error: toPlainError(error) }
 }
-
-export { TargetFailure }
