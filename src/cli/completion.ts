@@ -9,7 +9,12 @@ export interface CommandNode {
   readonly path: string
   readonly summary: string
   readonly below: readonly string[]
-  readonly options: readonly { readonly flag: string; readonly takesValue: boolean; readonly choices: readonly string[]; readonly summary: string }[]
+  readonly options: readonly {
+    readonly flag: string
+    readonly takesValue: boolean
+    readonly choices: readonly string[]
+    readonly summary: string
+  }[]
   /** Of its first argument. */
   readonly choices: readonly string[]
 }
@@ -49,7 +54,9 @@ function words(node: CommandNode): string {
 function bashScript(nodes: readonly CommandNode[]): string {
   const groups = nodes.filter(({ path, below }) => path !== '' && below.length > 0).map(({ path }) => path)
   const choices = nodes.flatMap(({ path, options }) =>
-    options.flatMap(({ flag, choices }) => (choices.length === 0 ? [] : [`    '${path}:${flag}') COMPREPLY=($(compgen -W '${choices.join(' ')}' -- "$cur")); return ;;`])),
+    options.flatMap(({ flag, choices }) =>
+      choices.length === 0 ? [] : [`    '${path}:${flag}') COMPREPLY=($(compgen -W '${choices.join(' ')}' -- "$cur")); return ;;`],
+    ),
   )
   const takers = [...new Set(nodes.flatMap(({ options }) => options.filter(({ takesValue }) => takesValue).map(({ flag }) => flag)))]
   return `# bash completion of terp: terp completion bash > /etc/bash_completion.d/terp
@@ -78,7 +85,10 @@ complete -o filenames -F _terp terp ./terp
 function zshScript(nodes: readonly CommandNode[]): string {
   const groups = nodes.filter(({ path, below }) => path !== '' && below.length > 0).map(({ path }) => path)
   const described = (node: CommandNode) => {
-    const below = node.below.map((name) => [name, nodes.find(({ path }) => path === [node.path, name].filter(Boolean).join(' '))?.summary ?? ''])
+    const below = node.below.map((name) => [
+      name,
+      nodes.find(({ path }) => path === [node.path, name].filter(Boolean).join(' '))?.summary ?? '',
+    ])
     const all = [...below, ...node.choices.map((choice) => [choice, '']), ...node.options.map(({ flag, summary }) => [flag, summary])]
     return all.map(([name = '', summary = '']) => quote(`${name}:${summary.replaceAll(':', ' ')}`)).join(' ')
   }
@@ -106,7 +116,8 @@ function fishScript(nodes: readonly CommandNode[]): string {
   const lines = ['# fish completion of terp: terp completion fish > ~/.config/fish/completions/terp.fish']
   for (const node of nodes) {
     const steps = node.path === '' ? [] : node.path.split(' ')
-    const condition = steps.length === 0 ? '__fish_use_subcommand' : steps.map((step) => `__fish_seen_subcommand_from ${step}`).join('; and ')
+    const condition =
+      steps.length === 0 ? '__fish_use_subcommand' : steps.map((step) => `__fish_seen_subcommand_from ${step}`).join('; and ')
     const unless = node.below.length === 0 || steps.length === 0 ? '' : `; and not __fish_seen_subcommand_from ${node.below.join(' ')}`
     for (const name of node.below) {
       const summary = nodes.find(({ path }) => path === [...steps, name].join(' '))?.summary ?? ''

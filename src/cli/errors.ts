@@ -2,15 +2,27 @@ import { defineErrors } from '../base/errors.ts'
 
 export const cliError = defineErrors({
   USAGE_INVALID: { kind: 'invalid', hint: 'See what the command takes with --help.' },
-  USAGE_NAME_INVALID: { kind: 'invalid', hint: 'Names of pools, files and sources that Terp itself opens must be UTF-8; only protected and restored paths may be any bytes.' },
+  USAGE_NAME_INVALID: {
+    kind: 'invalid',
+    hint: 'Names of pools, files and sources that Terp itself opens must be UTF-8; only protected and restored paths may be any bytes.',
+  },
   FILE_NOT_FOUND: { kind: 'not-found', hint: 'Check the path of the file.' },
   FILE_UNREADABLE: { kind: 'forbidden', hint: 'Check the path and its permissions, or run the command as a user who may read it.' },
   FILE_EXISTS: { kind: 'conflict', hint: 'Choose another name; Terp never overwrites a file with keys.' },
   FILE_UNWRITABLE: { kind: 'forbidden', hint: 'Give a folder that exists and that you may write to.' },
-  SECRET_COMMAND_FAILED: { kind: 'unauthenticated', hint: 'Run the command of TERP_PASSPHRASE_COMMAND by hand: it must print the passphrase and end with 0.' },
+  SECRET_COMMAND_FAILED: {
+    kind: 'unauthenticated',
+    hint: 'Run the command of TERP_PASSPHRASE_COMMAND by hand: it must print the passphrase and end with 0.',
+  },
   POOL_NOT_REGISTERED: { kind: 'not-found', hint: 'Register the pool with a vault first: `terp pool register`.' },
-  POOL_ALREADY_REGISTERED: { kind: 'conflict', hint: 'This pool has its vault already; send recovery points there with `terp pool upload`.' },
+  POOL_ALREADY_REGISTERED: {
+    kind: 'conflict',
+    hint: 'This pool has its vault already; send recovery points there with `terp pool upload`.',
+  },
   UPLOAD_BUSY: { kind: 'locked', retry: 'later', hint: 'Another upload or registration of this pool runs; wait until it has finished.' },
   SERVER_NOT_FOUND: { kind: 'not-found', hint: 'Leave --server out to see all servers of the vault with --list.' },
-  SAMPLE_MISMATCH: { kind: 'corrupt', hint: 'A restored file is not equal to its source: run `terp pool verify --read-data`, and report this.' },
+  SAMPLE_MISMATCH: {
+    kind: 'corrupt',
+    hint: 'A restored file is not equal to its source: run `terp pool verify --read-data`, and report this.',
+  },
 })

@@ -64,7 +64,10 @@ export function isThere(path: string): boolean {
     return true
   } catch (error) {
     if (isAbsent(error)) return false
-    throw cliError('FILE_UNREADABLE', `${path} can not be looked at: ${errnoOf(error) ?? String(error)}`, { cause: error, context: { path } })
+    throw cliError('FILE_UNREADABLE', `${path} can not be looked at: ${errnoOf(error) ?? String(error)}`, {
+      cause: error,
+      context: { path },
+    })
   }
 }
 

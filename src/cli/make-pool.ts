@@ -3,10 +3,10 @@
  * leaves at worst keys of a pool that does not exist; a failure takes them away again.
  */
 import { join } from 'node:path'
-import { DEFAULT_CHUNKING } from '../chunking/index.ts'
 import { equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/errors.ts'
 import { randomHex } from '../base/random.ts'
+import { DEFAULT_CHUNKING } from '../chunking/index.ts'
 import { makeRecoveryKey, parseKeyFile, Repository, repositoryError, type Secret } from '../repository/index.ts'
 import { createLocalDiskStore } from '../storage/index.ts'
 import { plainText } from './arguments.ts'
@@ -97,7 +97,10 @@ async function saveRecoveryKey(run: Run, path: string, folder: string, key: { se
   await makePrivateFile(run.disk, path, `${lines.join('\n')}\n`, 'the recovery key file')
   // What counts is that the file, as it lies there, is the key.
   const back = parseKeyFile(await run.disk.read(path))
-  invariant(back.kind === 'recovery' && key.secret.kind === 'recovery' && equalBytes(back.bytes, key.secret.bytes), 'the recovery key reads back')
+  invariant(
+    back.kind === 'recovery' && key.secret.kind === 'recovery' && equalBytes(back.bytes, key.secret.bytes),
+    'the recovery key reads back',
+  )
 }
 
 /** A key beside the lock that it opens protects nothing. */
@@ -105,4 +108,3 @@ function checkOutside(path: string, folder: string, what: string): void {
   if (!isInside(path, folder)) return
   throw cliError('USAGE_INVALID', `${what} may not lie in the pool itself (${path})`, { hint: 'Choose a place outside the pool.' })
 }
-

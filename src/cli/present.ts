@@ -1,6 +1,7 @@
 /** What leaves the program with --json, field by field. Other people's scripts read it: a field is added, never renamed. */
-import type { Warning } from '../base/operation.ts'
+
 import type { BackupReport, Difference, Entry, RestoreReport, UploadReport, VerifyReport } from '../archive/index.ts'
+import type { Warning } from '../base/operation.ts'
 import type { Finding, PathText, RecoveryPoint } from '../repository/index.ts'
 import { timestampOf } from './format.ts'
 
@@ -23,7 +24,10 @@ interface PathFields {
 /** `path` as archives have it: without its first slash. */
 export function presentPath(path: Buffer): PathFields {
   const text = path.toString('utf8')
-  return { path: `/${text}`, ...(Buffer.from(text).equals(path) ? {} : { path_base64: Buffer.concat([Buffer.from('/'), path]).toString('base64') }) }
+  return {
+    path: `/${text}`,
+    ...(Buffer.from(text).equals(path) ? {} : { path_base64: Buffer.concat([Buffer.from('/'), path]).toString('base64') }),
+  }
 }
 
 /** Paths that were protected are stored as people gave them: absolute. */

@@ -29,7 +29,8 @@ export interface Status {
 export class ProgressReporter {
   readonly #output: Output
   readonly #clock: Clock
-  readonly #everyMs: number
+  /** Undefined where nobody looks. */
+  readonly #everyMs: number | undefined
   readonly #startMs: number
   #lastMs = Number.NEGATIVE_INFINITY
   #phase = ''
@@ -39,10 +40,11 @@ export class ProgressReporter {
     this.#output = output
     this.#clock = clock
     this.#startMs = clock.monotonicMs()
-    this.#everyMs = output.isJson ? JSON_EVERY_MS : output.streams.isErrTerminal ? TERMINAL_EVERY_MS : Number.POSITIVE_INFINITY
+    this.#everyMs = output.isJson ? JSON_EVERY_MS : output.streams.isErrTerminal ? TERMINAL_EVERY_MS : undefined
   }
 
   report(progress: Progress): void {
+    if (this.#everyMs === undefined) return
     const nowMs = this.#clock.monotonicMs()
     if (nowMs - this.#lastMs < this.#everyMs) return
     this.#lastMs = nowMs

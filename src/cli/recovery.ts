@@ -53,7 +53,8 @@ export async function openVaultServers(run: Run, query: VaultQuery): Promise<Vau
 }
 
 function noServer(name: string | undefined): TerpError {
-  if (name === undefined) return cliError('SERVER_NOT_FOUND', 'no server is registered with this vault', { hint: 'Register one with `terp pool register`.' })
+  if (name === undefined)
+    return cliError('SERVER_NOT_FOUND', 'no server is registered with this vault', { hint: 'Register one with `terp pool register`.' })
   return cliError('SERVER_NOT_FOUND', `the vault has no server ${name}`, { context: { server: name } })
 }
 

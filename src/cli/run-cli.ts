@@ -50,7 +50,10 @@ export async function runCli(given: readonly string[], programs: Programs, strea
 }
 
 function usageError(error: CommanderError) {
-  const message = error.message.replace(/^error: /, '').replace(/\.$/, '')
+  const message = error.message
+    .replace(/^error: /, '')
+    .replaceAll('\n', ' ')
+    .replace(/\.$/, '')
   return cliError('USAGE_INVALID', message.charAt(0).toLowerCase() + message.slice(1))
 }
 

@@ -103,3 +103,8 @@ export function untilStopped(op: Operation): Promise<void> {
   if (op.signal.aborted) return Promise.resolve()
   return new Promise((resolve) => op.signal.addEventListener('abort', () => resolve(), { once: true }))
 }
+
+/** For services: a signal must not end their work in the middle of a request. Closing them is what ends it. */
+export function withoutSignal(op: Operation): Operation {
+  return { ...op, signal: new AbortController().signal, check: () => {} }
+}

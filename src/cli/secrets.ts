@@ -54,13 +54,19 @@ export async function getSecret(op: Operation, places: SecretPlaces, options: Se
 /** The command's standard output. */
 function runSecretCommand(op: Operation, command: string): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = execFile('/bin/sh', ['-c', command], { signal: op.signal, encoding: 'utf8', maxBuffer: 1 << 20 }, (error, stdout, stderr) => {
-      if (!error) return resolve(stdout)
-      if (op.signal.aborted) return reject(error)
-      const said = stderr.trim().split('\n').at(-1) ?? ''
-      const how = typeof error.code === 'number' ? `ended with ${error.code}` : `failed (${error.code ?? error.signal ?? 'no reason given'})`
-      reject(cliError('SECRET_COMMAND_FAILED', `the command of TERP_PASSPHRASE_COMMAND ${how}${said === '' ? '' : `: ${said}`}`))
-    })
+    const child = execFile(
+      '/bin/sh',
+      ['-c', command],
+      { signal: op.signal, encoding: 'utf8', maxBuffer: 1 << 20 },
+      (error, stdout, stderr) => {
+        if (!error) return resolve(stdout)
+        if (op.signal.aborted) return reject(error)
+        const said = stderr.trim().split('\n').at(-1) ?? ''
+        const how =
+          typeof error.code === 'number' ? `ended with ${error.code}` : `failed (${error.code ?? error.signal ?? 'no reason given'})`
+        reject(cliError('SECRET_COMMAND_FAILED', `the command of TERP_PASSPHRASE_COMMAND ${how}${said === '' ? '' : `: ${said}`}`))
+      },
+    )
     child.stdin?.end()
   })
 }

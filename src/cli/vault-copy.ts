@@ -2,13 +2,14 @@
  * A pool's copy in a vault: what is remembered of it, how it is made, how it is opened again. Making it is repeatable: each step is remembered
  * in the pool (sealed, topic `vault`) before the next one, so a registration that was cut off goes on with the same server and the same passphrase.
  */
-import { hasCode, type TerpError } from '../base/errors.ts'
+
 import { toTimestamp } from '../base/clock.ts'
+import { hasCode, type TerpError } from '../base/errors.ts'
 import {
   decodeKeyBundle,
   encodeKeyBundle,
-  readConfiguration,
   Repository,
+  readConfiguration,
   repositoryError,
   type Secret,
   writeConfiguration,

@@ -30,8 +30,21 @@ export class ChunkReader {
     this.#keys = keys
   }
 
+  /** From the first copy that is whole. */
   async read(op: Operation, location: ChunkLocation): Promise<Buffer> {
-    const { pack, record } = location
+    let failure: Error | undefined
+    for (const copy of [location, ...(location.others ?? [])]) {
+      try {
+        return await this.#readCopy(op, copy)
+      } catch (error) {
+        if (!isDamage(error)) throw error
+        failure ??= error
+      }
+    }
+    throw failure
+  }
+
+  async #readCopy(op: Operation, { pack, record }: ChunkLocation): Promise<Buffer> {
     const header = await this.#header(op, pack)
     const sealed = await getPack(op, this.#store, pack, { offset: record.offset, length: record.storedBytes })
     return openEntry(this.#keys, pack, header, record, sealed)
@@ -47,7 +60,20 @@ export class ChunkReader {
   ): AsyncGenerator<{ location: ChunkLocation; content: Buffer | Error }> {
     for (const run of planReads(locations)) {
       op.check()
-      yield* this.#readRun(op, run)
+      for await (const { location, content } of this.#readRun(op, run)) {
+        yield { location, content: content instanceof Error && location.others ? await this.#readOther(op, location, content) : content }
+      }
+    }
+  }
+
+  async #readOther(op: Operation, location: ChunkLocation, failure: Error): Promise<Buffer | Error> {
+    const [copy, ...others] = location.others ?? []
+    if (!copy) return failure
+    try {
+      return await this.read(op, { ...copy, others })
+    } catch (error) {
+      if (isDamage(error)) return failure
+      throw error
     }
   }
 

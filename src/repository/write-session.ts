@@ -7,7 +7,7 @@
  * 4. Packs are published while the work goes on; segments when they are full and at the end; the manifest last, and only under the highest epoch.
  */
 import { toTimestamp } from '../base/clock.ts'
-import { hasCode, invariant } from '../base/errors.ts'
+import { hasCode, invariant, type TerpError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
 import type { ObjectStore, PruningStore } from '../storage/index.ts'
@@ -69,15 +69,18 @@ export class WriteSession {
   readonly known: KnownChunks
   /** Of what was there when the session began, and of all packs sealed since. */
   readonly index: ChunkIndex
+  /** True when packs that segments list are missing or cut short: then what older trees name need not be there. */
+  readonly hasGaps: boolean
   #unindexed: SealedPack[] = []
   #unindexedRecords = 0
   #closed = false
 
-  constructor(repository: Repository, epoch: number, known: KnownChunks, index: ChunkIndex) {
+  constructor(repository: Repository, epoch: number, known: KnownChunks, index: ChunkIndex, hasGaps: boolean) {
     this.repository = repository
     this.epoch = epoch
     this.known = known
     this.index = index
+    this.hasGaps = hasGaps
   }
 
   get grant(): WriterGrant {
@@ -106,6 +109,13 @@ export class WriteSession {
     this.#unindexed.push(pack)
     this.#unindexedRecords += pack.records.length
     this.index.addPack(pack)
+  }
+
+  /** Takes note that what an error is about can not be read: it is stored again when it comes again. */
+  distrust(damage: TerpError): void {
+    const { chunk, pack } = damage.context
+    if (typeof chunk === 'string') this.known.distrust(Buffer.from(chunk, 'hex'))
+    else if (typeof pack === 'string') for (const id of this.index.idsIn(pack)) this.known.distrust(Buffer.from(id))
   }
 
   /** Publishes the segment of what came so far. Between packs and manifest, and now and then in a long run. */
@@ -195,7 +205,8 @@ export async function openWriteSession(
     known.add(id)
     if (known.needsRoom) known.grow()
   }
-  return new WriteSession(repository, epoch, known, index)
+  const hasGaps = [...loaded.listed.keys()].some((pack) => !isWhole(pack))
+  return new WriteSession(repository, epoch, known, index, hasGaps)
 }
 
 async function readUnlistedPacks(

@@ -60,7 +60,7 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
     const run = new BackupRun(op, {
       lanes,
       tree: new TreeWriter(treeChunks, pageSeed(session.repository.keys)),
-      previous: new PreviousTree(op, reader),
+      previous: new PreviousTree(op, session, reader),
       accounts: systemAccounts(),
       forceRead: options.forceRead,
       warn,

@@ -77,8 +77,9 @@ export class BackupRun {
     this.#slots.push(slot)
     const { stat } = item
     // --force-read is about content: metadata is known by its change time all the same.
-    if (isUnchanged(before, stat) && before.ancestor === item.ancestor && !(this.#parts.forceRead && stat.kind === 'file'))
-      slot.entry = before
+    const mustRead = this.#parts.forceRead && stat.kind === 'file'
+    const isKept = isUnchanged(before, stat) && before.ancestor === item.ancestor && !mustRead && this.#parts.previous.isHeld(before)
+    if (isKept) slot.entry = before
     else if (stat.kind !== 'file') slot.entry = this.#readNode(item)
     else await this.#owe(slot)
     await this.#drain(this.#slots.length - this.#head > MOST_SLOTS)

@@ -1,13 +1,20 @@
 /** Decides about a file whose name is taken, before any content is read for it. */
+
+import { toPlainError } from '../../base/errors.ts'
 import { close, type FileStat, FS_FREEZING_FLAGS, FS_RESTORABLE_FLAGS, findStatAt, statFd } from '../../platform/index.ts'
 import type { Overwrite } from '../reports.ts'
-import { toPlainError } from '../../base/errors.ts'
 import { applyFlags, applyMetadata, byHandle, restorableFlags, unfreeze } from './metadata.ts'
 import { openSame, refuseFilledFolder, skippedBecauseItExists } from './placing.ts'
 import type { FileOrder, FolderHandle, Misses, Outcome, PlainMetadata } from './plan.ts'
 
 /** Undefined when the content has to be written. With `changes` false nothing is touched. */
-export function existingOutcome(folder: FolderHandle, order: FileOrder, overwrite: Overwrite, misses: Misses, changes = true): Outcome | undefined {
+export function existingOutcome(
+  folder: FolderHandle,
+  order: FileOrder,
+  overwrite: Overwrite,
+  misses: Misses,
+  changes = true,
+): Outcome | undefined {
   const name = Buffer.from(order.name, 'latin1')
   const stat = findStatAt(folder.fd, name)
   if (!stat || overwrite === 'copy') return undefined

@@ -41,7 +41,7 @@ export class FileWriter {
     const name = place(this.#unnamed, this.#folder, Buffer.from(this.#order.name, 'latin1'), overwrite)
     const { flags } = metadata
     if (flags !== undefined && !leads && ((flags & FS_RESTORABLE_FLAGS) !== 0 || this.#folder.inherits)) applyFlags(this.#fd, flags, misses)
-    return { name: name.latin1Slice(), dev: stat.dev, ino: stat.ino }
+    return { name: name.toString('latin1'), dev: stat.dev, ino: stat.ino }
   }
 
   /** Always called, finished or not: what has no name yet is gone with it. */

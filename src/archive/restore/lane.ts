@@ -55,10 +55,13 @@ export class Lane {
       else wanted.push(locationOf(place))
     }
     this.#held = next // what this window does not need is let go before anything new is read
-    for await (const { location, content } of this.#reader.readMany(op, wanted)) next.set(location.record.id.latin1Slice(), content)
+    for await (const { location, content } of this.#reader.readMany(op, wanted)) next.set(location.record.id.toString('latin1'), content)
     return (number) => {
       const place = batch.chunks[number] as ChunkPlace
-      return next.get(place.id) ?? archiveError('TREE_DAMAGED', `chunk ${Buffer.from(place.id, 'latin1').toString('hex').slice(0, 12)}… was not read`)
+      return (
+        next.get(place.id) ??
+        archiveError('TREE_DAMAGED', `chunk ${Buffer.from(place.id, 'latin1').toString('hex').slice(0, 12)}… was not read`)
+      )
     }
   }
 }

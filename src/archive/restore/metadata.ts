@@ -112,7 +112,7 @@ function setAttributes(subject: Subject, wanted: PlainMetadata['xattrs'], presen
   let missed = false
   for (const [name, value] of wanted) {
     const bytes = Buffer.from(value, 'latin1')
-    const there = present.find((xattr) => xattr.name.latin1Slice() === name)
+    const there = present.find((xattr) => xattr.name.toString('latin1') === name)
     if (there && equalBytes(there.value, bytes)) continue
     // ENOSPC too: it is what ext4 says when the attributes do not fit into their block. A disk that is full shows with the next content.
     if (!succeeds(() => subject.setXattr(Buffer.from(name, 'latin1'), bytes))) missed = true
@@ -124,7 +124,7 @@ function setAttributes(subject: Subject, wanted: PlainMetadata['xattrs'], presen
 function removeOthers(subject: Subject, wanted: PlainMetadata, misses: Misses): Xattr[] {
   const present = subject.xattrs()
   const others = present.filter((xattr) => {
-    const name = xattr.name.latin1Slice()
+    const name = xattr.name.toString('latin1')
     return !wanted.xattrs.some(([other]) => other === name) && (!name.startsWith('security.') || name === 'security.capability')
   })
   for (const { name } of others) attempt(misses, 'attributes', () => subject.removeXattr(name))

@@ -190,7 +190,12 @@ function tryOpen(dirfd: number, name: Buffer): number | undefined {
 }
 
 /** An open descriptor of exactly the inode that was looked at; undefined when it is another one by now. */
-export function openSame(dirfd: number, name: Buffer, stat: Pick<FileStat, 'dev' | 'ino'>, statOf: (fd: number) => FileStat): number | undefined {
+export function openSame(
+  dirfd: number,
+  name: Buffer,
+  stat: Pick<FileStat, 'dev' | 'ino'>,
+  statOf: (fd: number) => FileStat,
+): number | undefined {
   const fd = tryOpen(dirfd, name)
   if (fd === undefined) return undefined
   const now = statOf(fd)

@@ -4,7 +4,7 @@ import { invariant, toPlainError } from '../../base/errors.ts'
 import { startOperation } from '../../base/operation.ts'
 import { openStore } from '../../storage/index.ts'
 import { Lane } from './lane.ts'
-import { type FromLane, type LaneSetup, throwCancelled, type ToLane } from './lanes.ts'
+import { type FromLane, type LaneSetup, type ToLane, throwCancelled } from './lanes.ts'
 import { jobError } from './target-errors.ts'
 
 const port = parentPort

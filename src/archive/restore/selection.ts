@@ -41,7 +41,7 @@ function everything(tree: TreeReader): Selection {
 }
 
 async function* someEntries(op: Operation, tree: TreeReader, wanted: readonly Buffer[]): AsyncGenerator<Entry> {
-  let last = Buffer.alloc(0)
+  let last: Buffer = Buffer.alloc(0)
   for (const path of wanted) {
     for (const ancestor of ancestorsOf(path)) {
       // Given already, on the way to the path before.

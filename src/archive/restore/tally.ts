@@ -96,13 +96,18 @@ export class Tally {
       othersRestored: this.#othersRestored,
       filesSkipped: this.#itemsSkipped,
       filesFailed: this.#itemsFailed,
-      skipped: this.#skipped,
-      failed: this.#failed,
+      skipped: this.#skipped.sort(byPath),
+      failed: this.#failed.sort(byPath),
       warnings,
       durationMs,
       foundDamage: this.#foundDamage,
     }
   }
+}
+
+/** Lanes answer in no order. */
+function byPath(a: RestoredItem, b: RestoredItem): number {
+  return a.path < b.path ? -1 : a.path > b.path ? 1 : 0
 }
 
 function keep(list: RestoredItem[], entry: Entry, { code, message }: { code: string; message: string }): void {

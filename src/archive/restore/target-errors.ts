@@ -39,12 +39,15 @@ const OF_ITEM: Readonly<Record<string, 'TARGET_FORBIDDEN' | 'TARGET_EXISTS' | 'T
   EBUSY: 'TARGET_EXISTS',
 }
 
+const ITEM_CODES: ReadonlySet<string> = new Set([...Object.values(OF_ITEM), 'TARGET_REFUSED', 'NAME_HOSTILE', 'METADATA_PARTIAL'])
+
 /** What is wrong with this one item. Throws TargetFailure when it is not only this one; passes on what is no error of the target. */
 export function itemError(error: unknown): TerpError {
   if (error instanceof TargetFailure) throw error
   if (error instanceof TerpError) {
-    if (error.kind === 'cancelled' || error.kind === 'internal') throw error
-    return error
+    // A repository's medium that fails, or a cancellation, is not this item's affair.
+    if (error.kind === 'corrupt' || ITEM_CODES.has(error.code)) return error
+    throw error
   }
   if (!isPosixError(error)) throw error
   const fatal = FATAL[error.code]

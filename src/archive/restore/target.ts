@@ -1,16 +1,6 @@
 /** The folder into which everything goes: made with its parents if needed, opened once, and proven to take something. */
 import type { Operation } from '../../base/operation.ts'
-import {
-  AT_FDCWD,
-  close,
-  isPosixError,
-  makeFolderAt,
-  O_DIRECTORY,
-  O_PATH,
-  O_RDONLY,
-  openat,
-  openPath,
-} from '../../platform/index.ts'
+import { AT_FDCWD, close, isPosixError, makeFolderAt, O_DIRECTORY, O_PATH, O_RDONLY, openat, openPath } from '../../platform/index.ts'
 import { archiveError } from '../errors.ts'
 import { createFile } from './placing.ts'
 import { isFatalTargetError, itemError, jobError } from './target-errors.ts'

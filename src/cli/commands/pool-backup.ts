@@ -9,8 +9,9 @@ import { formatBytes, formatCount, formatDuration, formatRate } from '../format.
 import { openPool } from '../pool.ts'
 import { mergeWarnings, presentBackup, shortId } from '../present.ts'
 import type { Run } from '../run.ts'
+import type { SecretOptions } from '../secrets.ts'
 
-interface Options {
+interface Options extends SecretOptions {
   readonly source?: string
   readonly exclude?: string[]
   readonly excludeCaches?: boolean

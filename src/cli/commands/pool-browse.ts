@@ -7,8 +7,9 @@ import { formatBytes, formatMode, formatTable, formatTime, printable } from '../
 import { openPool } from '../pool.ts'
 import { presentEntry } from '../present.ts'
 import type { Run } from '../run.ts'
+import type { SecretOptions } from '../secrets.ts'
 
-interface Options {
+interface Options extends SecretOptions {
   readonly json?: boolean
 }
 

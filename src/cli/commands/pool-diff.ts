@@ -6,8 +6,9 @@ import { formatCount, printable } from '../format.ts'
 import { openPool } from '../pool.ts'
 import { type DifferenceLists, sortDifference } from '../present.ts'
 import type { Run } from '../run.ts'
+import type { SecretOptions } from '../secrets.ts'
 
-interface Options {
+interface Options extends SecretOptions {
   readonly json?: boolean
 }
 

@@ -5,11 +5,9 @@ import { EXIT_CODES } from '../exit-codes.ts'
 import { makePool, type NewPoolOptions } from '../make-pool.ts'
 import { poolFolder } from '../pool.ts'
 import type { Run } from '../run.ts'
-import { findSecret } from '../secrets.ts'
+import { findSecret, type SecretOptions } from '../secrets.ts'
 
-interface Options {
-  readonly passphraseFile?: string
-  readonly keyFile?: string
+interface Options extends SecretOptions {
   readonly recoveryKeyOut?: string
   readonly json?: boolean
 }
@@ -48,7 +46,9 @@ async function poolInit(run: Run, dir: string, options: Options) {
   if (pool.hasNewKeyFile) output.note(`made the key file ${keyFile}: without it, or the recovery key, nobody can open the pool`)
   if (options.recoveryKeyOut !== undefined) output.note(`saved the recovery key to ${options.recoveryKeyOut}: move it to a place apart`)
   if (recovery === 'none') {
-    output.note(`${output.paint('33', 'warning:')} the pool has only one key slot; if its secret is lost, so is the pool. Next time, use --recovery-key-out.`)
+    output.note(
+      `${output.paint('33', 'warning:')} the pool has only one key slot; if its secret is lost, so is the pool. Next time, use --recovery-key-out.`,
+    )
   }
   if (output.isJson) {
     output.printJson({
@@ -74,5 +74,10 @@ function isOnlyKeyFile({ config }: Run): boolean {
 
 function inRows(words: string): string {
   const numbered = words.split(' ').map((word, i) => `${String(i + 1).padStart(4)} ${word.padEnd(9)}`)
-  return Array.from({ length: 4 }, (_, row) => numbered.slice(row * 6, row * 6 + 6).join('').trimEnd()).join('\n')
+  return Array.from({ length: 4 }, (_, row) =>
+    numbered
+      .slice(row * 6, row * 6 + 6)
+      .join('')
+      .trimEnd(),
+  ).join('\n')
 }

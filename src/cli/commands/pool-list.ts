@@ -7,8 +7,9 @@ import { describePoints, tellDamaged } from '../points.ts'
 import { openPool } from '../pool.ts'
 import { presentPoint } from '../present.ts'
 import type { Run } from '../run.ts'
+import type { SecretOptions } from '../secrets.ts'
 
-interface Options {
+interface Options extends SecretOptions {
   readonly source?: string
   readonly json?: boolean
 }

@@ -44,7 +44,9 @@ export function addPoolRegister(parent: Command, host: CommandHost): void {
       'The pool is opened with --key-file or --pool-passphrase-file, else with TERP_PASSPHRASE_FILE, TERP_PASSPHRASE_COMMAND or',
       'TERP_KEY_FILE, else with the same passphrase as the copy in the vault.',
     ].join('\n'),
-    examples: ['terp pool register /backup/pool --vault-credentials Berlin_2026-11-22.VaultCredentials --passphrase-file ~/vault.passphrase'],
+    examples: [
+      'terp pool register /backup/pool --vault-credentials Berlin_2026-11-22.VaultCredentials --passphrase-file ~/vault.passphrase',
+    ],
     exits: [10, 11, 12, 13, 14, 15],
   })
 }
@@ -64,7 +66,13 @@ async function poolRegister(run: Run, dir: string, options: Options) {
     const saved = isWhole ? undefined : await savePassphrase(run, options, serverName, passphrase)
     const copy = await registerPool(run, pool, { credentials, passphrase, serverName })
     if (output.isJson) {
-      output.printJson({ vault: copy.vault, url: copy.url, server_id: copy.serverId, server_name: copy.serverName, passphrase_file: saved ?? null })
+      output.printJson({
+        vault: copy.vault,
+        url: copy.url,
+        server_id: copy.serverId,
+        server_name: copy.serverName,
+        passphrase_file: saved ?? null,
+      })
       return EXIT_CODES.ok
     }
     output.print(`registered ${pool.folder} with vault ${copy.vault} (${copy.url}) as ${copy.serverName}`)
@@ -109,9 +117,13 @@ async function openForRegister(run: Run, dir: string, options: Options, vaultPas
     } catch (error) {
       if (!hasCode(error, 'SECRET_WRONG')) throw error
       if (!run.output.streams.askSecret) {
-        throw repositoryError('SECRET_MISSING', `no secret of the pool was given, and the passphrase of the copy in the vault does not open it`, {
-          hint: 'Give --key-file or --pool-passphrase-file, or set TERP_PASSPHRASE_FILE, TERP_PASSPHRASE_COMMAND or TERP_KEY_FILE.',
-        })
+        throw repositoryError(
+          'SECRET_MISSING',
+          `no secret of the pool was given, and the passphrase of the copy in the vault does not open it`,
+          {
+            hint: 'Give --key-file or --pool-passphrase-file, or set TERP_PASSPHRASE_FILE, TERP_PASSPHRASE_COMMAND or TERP_KEY_FILE.',
+          },
+        )
       }
     }
   }

@@ -4,8 +4,9 @@ import { type CommandHost, collect, describe, SECRET_NOTE, withJson, withSecret 
 import { openPool } from '../pool.ts'
 import { runRestore } from '../restore.ts'
 import type { Run } from '../run.ts'
+import type { SecretOptions } from '../secrets.ts'
 
-interface Options {
+interface Options extends SecretOptions {
   readonly target: string
   readonly path?: string[]
   readonly overwrite: Overwrite
@@ -24,7 +25,9 @@ export function addPoolRestore(parent: Command, host: CommandHost): void {
   const command = parent
     .command('restore')
     .summary('restore a recovery point')
-    .description('Restores a recovery point, or some paths of it, into the target folder. Every byte is checked before it counts as restored.')
+    .description(
+      'Restores a recovery point, or some paths of it, into the target folder. Every byte is checked before it counts as restored.',
+    )
     .argument('<DIR>', 'the pool')
     .argument('<POINT>', 'id of a recovery point, a beginning of it, or latest')
     .requiredOption('--target <folder>', 'where to restore; it is made if it does not exist')

@@ -6,9 +6,10 @@ import { formatBytes, formatCount, formatDuration } from '../format.ts'
 import { lockUpload, type OpenPool, openPool } from '../pool.ts'
 import { presentUpload, shortId } from '../present.ts'
 import type { Run } from '../run.ts'
+import type { SecretOptions } from '../secrets.ts'
 import { type OpenVaultCopy, openVaultCopy } from '../vault-copy.ts'
 
-interface Options {
+interface Options extends SecretOptions {
   readonly json?: boolean
 }
 

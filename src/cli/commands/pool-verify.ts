@@ -3,12 +3,13 @@ import { type VerifyReport, verifyRepository } from '../../archive/index.ts'
 import { type CommandHost, describe, SECRET_NOTE, withJson, withSecret } from '../command.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { formatBytes, formatCount, formatDuration, printable } from '../format.ts'
+import type { Output } from '../output.ts'
 import { openPool } from '../pool.ts'
 import { presentVerify, shortId } from '../present.ts'
-import type { Output } from '../output.ts'
 import type { Run } from '../run.ts'
+import type { SecretOptions } from '../secrets.ts'
 
-interface Options {
+interface Options extends SecretOptions {
   readonly readData?: boolean
   readonly json?: boolean
 }

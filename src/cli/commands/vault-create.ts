@@ -19,7 +19,9 @@ export function addVaultCreate(parent: Command, host: CommandHost): void {
     .argument('<NAME>', '2 to 50 letters, digits or hyphens, beginning with a letter')
     .requiredOption('--data <folder>', 'data folder of the vault service')
     .addOption(
-      new Option('--redundancy <kind>', 'how the storage below keeps it: locally or geographically redundant').choices(['lrs', 'grs']).default('grs'),
+      new Option('--redundancy <kind>', 'how the storage below keeps it: locally or geographically redundant')
+        .choices(['lrs', 'grs'])
+        .default('grs'),
     )
   withJson(command).action((name: string, options: Options) => host.run(options, (run) => vaultCreate(run, name, options)))
   describe(command, {

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import { plainText } from '../arguments.ts'
 import { type CommandHost, describe, parseListen } from '../command.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
-import { type Run, untilStopped } from '../run.ts'
+import { type Run, untilStopped, withoutSignal } from '../run.ts'
 
 interface Options {
   readonly data: string
@@ -32,8 +32,7 @@ export function addVaultStart(parent: Command, host: CommandHost): void {
 async function vaultStart(run: Run, { data, listen }: Options) {
   const { op, programs, disk, output } = run
   const dataFolder = resolve(plainText(data, 'the data folder'))
-  // Its work must not end in the middle of a request because of the signal: closing is what ends it.
-  const vault = await programs.vault.start({ ...op, signal: new AbortController().signal, check: () => {} }, { dataFolder, ...listen, disk })
+  const vault = await programs.vault.start(withoutSignal(op), { dataFolder, ...listen, disk })
   try {
     output.print(vault.address)
     await untilStopped(op)

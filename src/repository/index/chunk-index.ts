@@ -9,6 +9,8 @@ import { INDEX_RECORD_BYTES, type IndexSegment } from './segment.ts'
 export interface ChunkLocation {
   readonly pack: string
   readonly record: PackRecord
+  /** Further copies, where there are any: a chunk whose pack was damaged is stored again, and both are listed. */
+  readonly others?: readonly ChunkLocation[]
 }
 
 interface Part {
@@ -87,13 +89,26 @@ export class ChunkIndex {
   }
 
   find(id: Buffer): ChunkLocation | undefined {
+    let first: ChunkLocation | undefined
+    let others: ChunkLocation[] | undefined
     const mask = this.#table.length - 1
     for (let slot = id.readUInt32LE(0) & mask; this.#table[slot] !== 0; slot = (slot + 1) & mask) {
       const { part, records, at } = this.#locate((this.#table[slot] as number) - 1)
       if (records.compare(id, 0, 32, at, at + 32) !== 0) continue
-      return { pack: part.packs[records.readUIntLE(at + 32, 3)] as string, record: decodeIndexRecord(records, at) }
+      const location = { pack: part.packs[records.readUIntLE(at + 32, 3)] as string, record: decodeIndexRecord(records, at) }
+      if (!first) first = location
+      else if (others) others.push(location)
+      else others = [location]
     }
-    return undefined
+    return first && others ? { ...first, others } : first
+  }
+
+  /** All chunks of one pack. Looks through the whole index: for what happens rarely. */
+  *idsIn(pack: string): Generator<Buffer> {
+    for (const id of this.ids()) {
+      const location = this.find(id)
+      if (location?.pack === pack || location?.others?.some((other) => other.pack === pack)) yield id
+    }
   }
 
   /** Ids only, in no order; a chunk that stands in several packs comes several times. */

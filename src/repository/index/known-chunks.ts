@@ -16,6 +16,8 @@ export interface KnownChunksMemory {
 
 export class KnownChunks {
   #tables: Int32Array[] = []
+  /** On this thread only: ids whose copy turned out to be damaged. */
+  readonly #distrusted = new Set<string>()
 
   constructor(memory: KnownChunksMemory) {
     this.adopt(memory)
@@ -36,6 +38,7 @@ export class KnownChunks {
 
   /** True when the chunk was not known before; then the caller stores it. */
   add(id: Buffer): boolean {
+    if (this.#distrusted.size > 0 && this.#distrusted.delete(id.toString('latin1'))) return true
     const first = id.readInt32LE(0) || 1
     const second = id.readInt32LE(4)
     const third = id.readInt32LE(8)
@@ -49,6 +52,11 @@ export class KnownChunks {
   has(id: Buffer): boolean {
     const first = id.readInt32LE(0) || 1
     return this.#tables.some((table) => find(table, first, id.readInt32LE(4), id.readInt32LE(8), id.readInt32LE(12)) === 'there')
+  }
+
+  /** The next `add` of this id on this thread answers that it is new, once: it is stored again. */
+  distrust(id: Buffer): void {
+    this.#distrusted.add(id.toString('latin1'))
   }
 
   get needsRoom(): boolean {

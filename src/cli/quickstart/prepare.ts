@@ -1,0 +1,83 @@
+/** What a quickstart needs before it can protect anything: keys, a pool, a vault service with a vault, and the pool's registration there. */
+import { join } from 'node:path'
+import { hasCode } from '../../base/errors.ts'
+import { makePassphrase } from '../../repository/index.ts'
+import { LocalDiskStore } from '../../storage/index.ts'
+import { defaultServerName } from '../commands/pool-register.ts'
+import { isThere, makeFolders, makePrivateFile, readSmallFile } from '../files.ts'
+import { makePool } from '../make-pool.ts'
+import { lockUpload, type OpenPool, openPool } from '../pool.ts'
+import type { Running } from '../programs.ts'
+import { type Run, withoutSignal } from '../run.ts'
+import { readPassphraseFile } from '../secrets.ts'
+import { findVaultCopy, type OpenVaultCopy, openVaultCopy, registerPool } from '../vault-copy.ts'
+
+export const VAULT_NAME = 'quickstart'
+
+export interface QuickstartPlaces {
+  readonly data: string
+  readonly pool: string
+  readonly vault: string
+  readonly keys: string
+  readonly poolKey: string
+  readonly recoveryKey: string
+  readonly vaultPassphrase: string
+  /** Samples are restored below it, compared, and deleted. */
+  readonly samples: string
+}
+
+export function quickstartPlaces(data: string): QuickstartPlaces {
+  const keys = join(data, 'keys')
+  return {
+    data,
+    pool: join(data, 'pool'),
+    vault: join(data, 'vault'),
+    keys,
+    poolKey: join(keys, 'pool.key'),
+    recoveryKey: join(keys, 'pool-recovery-key.txt'),
+    vaultPassphrase: join(keys, 'vault-passphrase.txt'),
+    samples: join(data, 'samples'),
+  }
+}
+
+export async function preparePool(run: Run, places: QuickstartPlaces): Promise<OpenPool & { readonly isNew: boolean }> {
+  await makeFolders(run.disk, places.keys)
+  const store = new LocalDiskStore(run.disk, places.pool)
+  const isPool = (await store.head(run.op, 'FORMAT')) ?? (await store.head(run.op, 'FORMAT.copy'))
+  if (isPool) return { ...(await openPool(run, places.pool, { keyFile: places.poolKey }, 'write')), isNew: false }
+  // Of an attempt that was cut off before there was a pool: it opens nothing.
+  if (isThere(places.recoveryKey)) await run.disk.unlink(places.recoveryKey)
+  const secret = { keyFile: places.poolKey }
+  return { ...(await makePool(run, { folder: places.pool, secret, recovery: { file: places.recoveryKey } })), isNew: true }
+}
+
+/** Runs until it is closed. */
+export async function startQuickstartVault(run: Run, places: QuickstartPlaces): Promise<Running> {
+  const options = { dataFolder: places.vault, host: '127.0.0.1', port: 0, disk: run.disk }
+  return run.programs.vault.start(withoutSignal(run.op), options)
+}
+
+/** The registration, made at the first time. */
+export async function prepareCopy(run: Run, places: QuickstartPlaces, pool: OpenPool, vault: Running): Promise<OpenVaultCopy> {
+  const { op, disk, programs } = run
+  const lock = await lockUpload(run, pool.folder)
+  try {
+    if ((await findVaultCopy(run, pool.repository))?.bundle === undefined) {
+      try {
+        await programs.vault.createVault(op, places.vault, { name: VAULT_NAME, redundancy: 'lrs' })
+      } catch (error) {
+        if (!hasCode(error, 'VAULT_EXISTS')) throw error
+      }
+      if (!isThere(places.vaultPassphrase)) {
+        await makePrivateFile(disk, places.vaultPassphrase, `${makePassphrase(op.random)}\n`, 'the passphrase file')
+      }
+      const passphrase = await readPassphraseFile(disk, places.vaultPassphrase)
+      const file = await programs.vault.downloadCredentials(op, places.vault, { name: VAULT_NAME, outFolder: places.keys })
+      const credentials = (await readSmallFile(disk, file, 'the credentials file')).toString('utf8')
+      await registerPool(run, pool, { credentials, passphrase, serverName: defaultServerName() })
+    }
+  } finally {
+    await lock.release()
+  }
+  return openVaultCopy(run, pool.repository, vault.address)
+}
