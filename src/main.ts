@@ -1,11 +1,17 @@
 /** The composition root: the only file that knows all programs. Those that a command does not need are not loaded. */
-import { dirname } from 'node:path'
+import { enableCompileCache } from 'node:module'
+import { dirname, join } from 'node:path'
 import manifest from '../package.json' with { type: 'json' }
-import { type Programs, runCli } from './cli/index.ts'
+import type { Programs } from './cli/index.ts'
+
+const projectFolder = dirname(import.meta.dirname)
+// Half of the time of a short command is compiling. The cache is keyed by content; where it can't be written there is none.
+const { directory } = enableCompileCache(join(projectFolder, 'node_modules/.cache/terp'))
+if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= dirname(directory)
 
 const programs: Programs = {
   version: manifest.version,
-  projectFolder: dirname(import.meta.dirname),
+  projectFolder,
   vault: {
     start: async (op, options) => (await import('./vault/index.ts')).startVault(op, options),
     createVault: async (op, dataFolder, options) => (await import('./vault/index.ts')).createVault(op, dataFolder, options),
@@ -16,4 +22,5 @@ const programs: Programs = {
   },
 }
 
+const { runCli } = await import('./cli/index.ts')
 process.exit(await runCli(process.argv.slice(2), programs))

@@ -5,10 +5,11 @@
  */
 import type { Operation } from '../base/operation.ts'
 import {
-  CHUNK_TYPE,
+  type ChunkIndex,
   ChunkReader,
   type ChunkWriter,
   locate,
+  type OpenedEntry,
   openWriteSession,
   PACK_CLASS,
   type RecoveryPoint,
@@ -91,11 +92,11 @@ class PointCopy {
     this.#totalBytes = totalBytes
   }
 
-  async tree(op: Operation, index: Parameters<typeof locate>[0], pageId: Buffer): Promise<void> {
+  async tree(op: Operation, index: ChunkIndex, pageId: Buffer): Promise<void> {
     if (!this.#need(pageId)) return
     op.check()
-    const bytes = await this.#reader.read(op, locate(index, pageId))
-    const page = decodePage(bytes)
+    const opened = await this.#reader.open(op, locate(index, pageId))
+    const page = decodePage(opened.content)
     if (isLeaf(page)) {
       const lists = new Set<string>()
       for (const { extents } of page.entries)
@@ -108,36 +109,36 @@ class PointCopy {
       for (const list of lists) await this.#list(op, index, Buffer.from(list, 'latin1'))
       this.#bytesSeen += page.entries.reduce((sum, entry) => sum + entry.sizeBytes, 0)
     } else for (const child of page.children) await this.tree(op, index, child.id)
-    await this.#send(op, this.#trees, CHUNK_TYPE.page, bytes)
+    await this.#send(op, this.#trees, opened)
     op.progress({ phase: 'upload', filesDone: this.chunksSent, bytesDone: this.#bytesSeen, bytesTotal: this.#totalBytes })
   }
 
-  async #list(op: Operation, index: Parameters<typeof locate>[0], id: Buffer): Promise<void> {
+  async #list(op: Operation, index: ChunkIndex, id: Buffer): Promise<void> {
     if (!this.#need(id)) return
-    const bytes = await this.#reader.read(op, locate(index, id))
-    const extents = decodeContentList(bytes)
+    const opened = await this.#reader.open(op, locate(index, id))
+    const extents = decodeContentList(opened.content)
     await this.#copy(
       op,
       index,
       extents.flatMap((extent: Extent) => (extent.kind === 'data' ? [extent.chunk] : [])),
     )
     for (const extent of extents) if (extent.kind === 'list') await this.#list(op, index, extent.chunk)
-    await this.#send(op, this.#trees, CHUNK_TYPE.list, bytes)
+    await this.#send(op, this.#trees, opened)
   }
 
   /** Data chunks that the vault lacks. */
-  async #copy(op: Operation, index: Parameters<typeof locate>[0], chunks: readonly Buffer[]): Promise<void> {
+  async #copy(op: Operation, index: ChunkIndex, chunks: readonly Buffer[]): Promise<void> {
     const missing = chunks.filter((chunk) => this.#need(chunk) && !this.#session.known.has(chunk)).map((chunk) => locate(index, chunk))
     for (let at = 0; at < missing.length; at += GROUP_CHUNKS) {
-      for await (const { content } of this.#reader.readMany(op, missing.slice(at, at + GROUP_CHUNKS))) {
-        if (content instanceof Error) throw content // a damaged pool must not become a damaged second copy
-        await this.#send(op, this.#data, CHUNK_TYPE.data, content)
+      for await (const { opened } of this.#reader.openMany(op, missing.slice(at, at + GROUP_CHUNKS))) {
+        if (opened instanceof Error) throw opened // a damaged pool must not become a damaged second copy
+        await this.#send(op, this.#data, opened)
       }
     }
   }
 
-  async #send(op: Operation, writer: ChunkWriter, type: (typeof CHUNK_TYPE)[keyof typeof CHUNK_TYPE], content: Buffer): Promise<void> {
-    const written = await writer.write(op, type, content)
+  async #send(op: Operation, writer: ChunkWriter, { record, stored }: OpenedEntry): Promise<void> {
+    const written = await writer.copy(op, record, stored)
     if (written.packedBytes === 0) return
     this.chunksSent++
     this.bytesSent += written.packedBytes

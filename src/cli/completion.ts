@@ -51,12 +51,17 @@ function words(node: CommandNode): string {
   return [...node.below, ...node.choices, ...node.options.map(({ flag }) => flag)].join(' ')
 }
 
+/** Options that take one of some words. */
+function choicesOf(nodes: readonly CommandNode[]) {
+  return nodes.flatMap(({ path, options }) =>
+    options.filter(({ choices }) => choices.length > 0).map(({ flag, choices }) => ({ path, flag, choices })),
+  )
+}
+
 function bashScript(nodes: readonly CommandNode[]): string {
   const groups = nodes.filter(({ path, below }) => path !== '' && below.length > 0).map(({ path }) => path)
-  const choices = nodes.flatMap(({ path, options }) =>
-    options.flatMap(({ flag, choices }) =>
-      choices.length === 0 ? [] : [`    '${path}:${flag}') COMPREPLY=($(compgen -W '${choices.join(' ')}' -- "$cur")); return ;;`],
-    ),
+  const choices = choicesOf(nodes).map(
+    ({ path, flag, choices }) => `    '${path}:${flag}') COMPREPLY=($(compgen -W '${choices.join(' ')}' -- "$cur")); return ;;`,
   )
   const takers = [...new Set(nodes.flatMap(({ options }) => options.filter(({ takesValue }) => takesValue).map(({ flag }) => flag)))]
   return `# bash completion of terp: terp completion bash > /etc/bash_completion.d/terp
@@ -101,6 +106,11 @@ _terp() {
   (( CURRENT == 2 )) && path_=''
   case "$path_" in
     ${groups.join('|')}) (( CURRENT > 3 )) && path_="$path_ \${words[3]}" ;;
+  esac
+  case "$path_:\${words[CURRENT-1]}" in
+${choicesOf(nodes)
+  .map(({ path, flag, choices }) => `    ${quote(`${path}:${flag}`)}) compadd -- ${choices.join(' ')}; return ;;`)
+  .join('\n')}
   esac
   case "$path_" in
 ${nodes.map((node) => `    ${quote(node.path)}) found=(${described(node)}) ;;`).join('\n')}

@@ -56,6 +56,7 @@ export const EXIT_OF_CODE: Readonly<Record<string, ExitCode>> = {
   TARGET_NOT_A_FOLDER: EXIT_CODES.usage,
   VAULT_ADDRESS_INVALID: EXIT_CODES.usage,
   VAULT_REQUEST_INVALID: EXIT_CODES.usage,
+  PAGE_ADDRESS_INVALID: EXIT_CODES.usage,
   VAULT_FILE_UNWRITABLE: EXIT_CODES.usage,
   // A secret that can't be right.
   PASSPHRASE_INVALID: EXIT_CODES.wrongSecret,

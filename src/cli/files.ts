@@ -76,12 +76,13 @@ export function isInside(path: string, folder: string): boolean {
   return way === '' || !(way === '..' || way.startsWith('../'))
 }
 
-/** Undefined when there is no such folder; FILE_UNREADABLE, also for what is no folder. */
+/** Undefined when there is no such folder; FILE_UNREADABLE, USAGE_INVALID for what is no folder. */
 export function namesIn(folder: string): string[] | undefined {
   try {
     return readdirSync(folder)
   } catch (error) {
     if (errnoOf(error) === 'ENOENT') return undefined
+    if (errnoOf(error) === 'ENOTDIR') throw cliError('USAGE_INVALID', `${folder} is not a folder`, { hint: 'Give a folder.' })
     throw cliError('FILE_UNREADABLE', `${folder} is no folder that can be read: ${errnoOf(error) ?? String(error)}`, {
       cause: error,
       context: { path: folder },

@@ -2,7 +2,7 @@
  * The only place that touches the standard streams. Results go to stdout; everything else to stderr. On a terminal the last lines may be a
  * progress display, which is taken away before anything else is printed.
  */
-import { createLogUpdate } from 'log-update'
+import type { createLogUpdate } from 'log-update'
 import type { TerpError } from '../base/errors.ts'
 import type { Warning } from '../base/operation.ts'
 import { printable } from './format.ts'
@@ -25,6 +25,8 @@ export class Output {
   readonly isJson: boolean
   readonly #color: boolean
   readonly #debug: boolean
+  /** A query's one document is printed: nothing may follow it. */
+  #hasDocument = false
 
   constructor(streams: Streams, options: { readonly isJson: boolean; readonly color: boolean; readonly debug: boolean }) {
     this.streams = streams
@@ -40,8 +42,9 @@ export class Output {
   }
 
   /** A result for programs: one line. */
-  printJson(value: unknown): void {
+  printJson(value: object): void {
     this.streams.clearLive()
+    if (!('message_type' in value)) this.#hasDocument = true
     this.streams.out(`${JSON.stringify(value)}\n`)
   }
 
@@ -53,19 +56,17 @@ export class Output {
   }
 
   warning({ code, message, item }: Warning): void {
-    if (this.isJson) return
     const about = item === undefined || message.includes(item) ? '' : `${item}: `
-    this.note(`${this.paint('33', 'warning:')} ${printable(about + message)} (${code})`)
+    this.streams.clearLive()
+    this.streams.err(`${this.paint('33', 'warning:')} ${printable(about + message)} (${code})\n`)
   }
 
+  /** For people on stderr; for programs also a line of the stream on stdout. */
   error(error: TerpError): void {
-    this.streams.clearLive()
     const { code, kind, hint, message, context } = error
-    if (this.isJson) {
-      this.streams.err(`${JSON.stringify({ message_type: 'error', code, kind, message, hint, context })}\n`)
-    } else {
-      this.streams.err(`${this.paint('31', 'terp:', this.streams.isErrTerminal)} ${printable(message)}\ncode: ${code}\nhint: ${hint}\n`)
-    }
+    if (this.isJson && !this.#hasDocument) this.printJson({ message_type: 'error', code, kind, message, hint, context })
+    this.streams.clearLive()
+    this.streams.err(`${this.paint('31', 'terp:', this.streams.isErrTerminal)} ${printable(message)}\ncode: ${code}\nhint: ${hint}\n`)
     if (this.#debug) this.streams.err(`${stackOf(error)}\n`)
   }
 
@@ -88,6 +89,10 @@ function stackOf(error: Error): string {
   return `${error.stack ?? error.message}${cause}`
 }
 
+interface Library {
+  create?: typeof createLogUpdate
+}
+
 export function systemStreams(): Streams {
   const { stdout, stderr, stdin } = process
   // Whoever closed the other end (`| head`) has seen enough: what is written from then on is lost, and that is fine.
@@ -96,6 +101,8 @@ export function systemStreams(): Streams {
       if (error.code !== 'EPIPE') throw error
     })
   }
+  // Loaded when the first progress comes; what comes before it is there is not shown.
+  let library: Library | undefined
   let log: ReturnType<typeof createLogUpdate> | undefined
   const streams: Streams = {
     out: (text) => void stdout.write(text),
@@ -103,11 +110,20 @@ export function systemStreams(): Streams {
     isOutTerminal: stdout.isTTY === true,
     isErrTerminal: stderr.isTTY === true,
     get columns() {
-      return stderr.columns ?? 80
+      return stderr.columns || 80
     },
     live(text) {
-      log ??= createLogUpdate(stderr)
-      log(text)
+      if (!library) {
+        const loading: Library = {}
+        library = loading
+        void import('log-update').then((module) => {
+          loading.create = module.createLogUpdate
+        })
+      }
+      // A terminal that does not know its width would show nothing but control characters.
+      if (!stderr.columns) return
+      log ??= library.create?.(stderr)
+      log?.(text)
     },
     clearLive() {
       log?.clear()

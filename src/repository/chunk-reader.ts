@@ -8,17 +8,12 @@ import { repositoryError } from './errors.ts'
 import type { ChunkIndex, ChunkLocation } from './index/chunk-index.ts'
 import type { RepositoryKeys } from './keys/hierarchy.ts'
 import { PACK_HEADER_BYTES } from './pack/pack-format.ts'
-import { decodePackHeader, openEntry, type PackHeader, readPackHeader } from './pack/pack-reader.ts'
+import { decodePackHeader, type OpenedEntry, openEntry, type PackHeader, readPackHeader } from './pack/pack-reader.ts'
 import { getPack } from './pack/pack-source.ts'
 
 /** One read is at most this long, and bridges gaps up to `BRIDGED_BYTES`. */
 const READ_BYTES = 8_388_608
 const BRIDGED_BYTES = 131_072
-
-export interface LocatedContent {
-  readonly location: ChunkLocation
-  readonly content: Buffer
-}
 
 export class ChunkReader {
   readonly #store: ObjectStore
@@ -32,6 +27,11 @@ export class ChunkReader {
 
   /** From the first copy that is whole. */
   async read(op: Operation, location: ChunkLocation): Promise<Buffer> {
+    return (await this.open(op, location)).content
+  }
+
+  /** Like `read`, with the bytes as they were stored: for copies into another repository. */
+  async open(op: Operation, location: ChunkLocation): Promise<OpenedEntry> {
     let failure: Error | undefined
     for (const copy of [location, ...(location.others ?? [])]) {
       try {
@@ -44,7 +44,7 @@ export class ChunkReader {
     throw failure
   }
 
-  async #readCopy(op: Operation, { pack, record }: ChunkLocation): Promise<Buffer> {
+  async #readCopy(op: Operation, { pack, record }: ChunkLocation): Promise<OpenedEntry> {
     const header = await this.#header(op, pack)
     const sealed = await getPack(op, this.#store, pack, { offset: record.offset, length: record.storedBytes })
     return openEntry(this.#keys, pack, header, record, sealed)
@@ -58,26 +58,36 @@ export class ChunkReader {
     op: Operation,
     locations: readonly ChunkLocation[],
   ): AsyncGenerator<{ location: ChunkLocation; content: Buffer | Error }> {
+    for await (const { location, opened } of this.openMany(op, locations)) {
+      yield { location, content: opened instanceof Error ? opened : opened.content }
+    }
+  }
+
+  /** Like `readMany`, with the bytes as they were stored. */
+  async *openMany(
+    op: Operation,
+    locations: readonly ChunkLocation[],
+  ): AsyncGenerator<{ location: ChunkLocation; opened: OpenedEntry | Error }> {
     for (const run of planReads(locations)) {
       op.check()
-      for await (const { location, content } of this.#readRun(op, run)) {
-        yield { location, content: content instanceof Error && location.others ? await this.#readOther(op, location, content) : content }
+      for await (const { location, opened } of this.#readRun(op, run)) {
+        yield { location, opened: opened instanceof Error && location.others ? await this.#readOther(op, location, opened) : opened }
       }
     }
   }
 
-  async #readOther(op: Operation, location: ChunkLocation, failure: Error): Promise<Buffer | Error> {
+  async #readOther(op: Operation, location: ChunkLocation, failure: Error): Promise<OpenedEntry | Error> {
     const [copy, ...others] = location.others ?? []
     if (!copy) return failure
     try {
-      return await this.read(op, { ...copy, others })
+      return await this.open(op, { ...copy, others })
     } catch (error) {
       if (isDamage(error)) return failure
       throw error
     }
   }
 
-  async *#readRun(op: Operation, run: ReadRun): AsyncGenerator<{ location: ChunkLocation; content: Buffer | Error }> {
+  async *#readRun(op: Operation, run: ReadRun): AsyncGenerator<{ location: ChunkLocation; opened: OpenedEntry | Error }> {
     let bytes: Buffer | undefined
     let header: PackHeader | undefined
     let failure: Error | undefined
@@ -94,15 +104,15 @@ export class ChunkReader {
     }
     for (const location of run.locations) {
       if (!bytes || !header) {
-        yield { location, content: failure ?? new Error('unreachable') }
+        yield { location, opened: failure ?? new Error('unreachable') }
         continue
       }
       const at = location.record.offset - run.offset
-      yield { location, content: this.#open(header, location, bytes.subarray(at, at + location.record.storedBytes)) }
+      yield { location, opened: this.#open(header, location, bytes.subarray(at, at + location.record.storedBytes)) }
     }
   }
 
-  #open(header: PackHeader, location: ChunkLocation, sealed: Buffer): Buffer | Error {
+  #open(header: PackHeader, location: ChunkLocation, sealed: Buffer): OpenedEntry | Error {
     try {
       return openEntry(this.#keys, location.pack, header, location.record, sealed)
     } catch (error) {

@@ -45,7 +45,10 @@ export const repositoryError = defineErrors({
     hint: 'This recovery point can not be read here; restore it from the other copy with `terp recover`.',
   },
   CONFIGURATION_DAMAGED: { kind: 'corrupt', hint: 'Register the pool with its vault again.' },
-  OBJECT_VERSION_UNKNOWN: { kind: 'invalid', hint: 'This object was written by a newer Terp: install that version or a later one.' },
+  OBJECT_VERSION_UNKNOWN: {
+    kind: 'corrupt',
+    hint: 'This object was written by a newer Terp, or is damaged: install the latest version; if it stays, `terp pool verify`.',
+  },
   POINT_NOT_FOUND: { kind: 'not-found', hint: 'List the recovery points with `terp pool list`.' },
   POINT_AMBIGUOUS: { kind: 'invalid', hint: 'Give more digits of the id.' },
 })

@@ -1,4 +1,4 @@
-export { ChunkReader, type LocatedContent, locate, planReads } from './chunk-reader.ts'
+export { ChunkReader, locate, planReads } from './chunk-reader.ts'
 export { readConfiguration, writeConfiguration } from './configuration.ts'
 export { repositoryError } from './errors.ts'
 export type { RepositoryFormat } from './format/format-file.ts'
@@ -19,6 +19,7 @@ export { addKeySlot, DEFAULT_KEY_COSTS, type KeyCosts, listKeySlots, unwrapBundl
 export type { ManifestStatistics, PathText, RecoveryPoint } from './manifest/manifest.ts'
 export { ChunkWriter, type WrittenChunk } from './pack/chunk-writer.ts'
 export { PACK_CLASS, packName, type SealedPack } from './pack/pack-format.ts'
+export type { OpenedEntry } from './pack/pack-reader.ts'
 export { type Finding, type LoadedIndex, type PointListing, Repository } from './repository.ts'
 export { verifyObjects } from './verify-objects.ts'
 export { type NewPoint, openWriteSession, type WriterGrant, type WriterLock, WriteSession } from './write-session.ts'

@@ -2,7 +2,7 @@
  * A repository opened to read: keys, recovery points, index, chunks. Locks nothing, changes nothing; works the same over a disk and over a vault.
  * Writing is `openWriteSession` (write-session.ts), which takes one of these.
  */
-import { hasCode } from '../base/errors.ts'
+import { hasCode, isKind } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
 import type { ObjectStore } from '../storage/index.ts'
@@ -179,7 +179,7 @@ export class Repository {
       try {
         index.addPack({ sha256, sizeBytes, records: await readPackDirectory(op, this.store, this.keys, sha256, sizeBytes) })
       } catch (error) {
-        if (!hasCode(error, 'PACK_DAMAGED')) throw error
+        if (!isKind(error, 'corrupt')) throw error
         op.warn({ code: error.code, message: error.message, item: name })
       }
     }

@@ -2,7 +2,7 @@
  * Checks every object of a repository and changes nothing: what people call verify. Trees are `archive`'s part.
  * Findings are returned; only what prevents the work is thrown.
  */
-import { hasCode, isKind } from '../base/errors.ts'
+import { isKind } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { decodeFormat, FORMAT_NAMES, getIfThere } from './format/format-file.ts'
 import { decodeSealedObject, OBJECT_KIND, SealedObjectError } from './format/sealed-object.ts'
@@ -83,7 +83,7 @@ async function verifyPacks(op: Operation, repository: Repository, listed: Readon
       usable.addPack({ sha256, sizeBytes, records })
       if (readData) bytesRead += sizeBytes
     } catch (error) {
-      if (!isKind(error, 'corrupt') && !hasCode(error, 'OBJECT_VERSION_UNKNOWN')) throw error
+      if (!isKind(error, 'corrupt')) throw error
       report(error.code, name, error.message)
     }
     op.progress({

@@ -7,7 +7,7 @@
  * 4. Packs are published while the work goes on; segments when they are full and at the end; the manifest last, and only under the highest epoch.
  */
 import { toTimestamp } from '../base/clock.ts'
-import { hasCode, invariant, type TerpError } from '../base/errors.ts'
+import { hasCode, invariant, isKind, type TerpError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
 import type { ObjectStore, PruningStore } from '../storage/index.ts'
@@ -221,7 +221,7 @@ async function readUnlistedPacks(
     try {
       found.push({ sha256, sizeBytes, records: await readPackDirectory(op, repository.store, repository.keys, sha256, sizeBytes) })
     } catch (error) {
-      if (!hasCode(error, 'PACK_DAMAGED')) throw error
+      if (!isKind(error, 'corrupt')) throw error
       op.warn({ code: error.code, message: error.message, item: sha256 }) // stays where it is; verify reports it
     }
   }

@@ -235,9 +235,9 @@ function makeSource(source: string): void {
 }
 
 /** All below a folder and the folder itself, as bytes. */
-function walk(folder: string | Buffer): Buffer[] {
-  const path = Buffer.from(folder)
-  const paths = [path]
+function walk(folder: string | Uint8Array): Buffer[] {
+  const path = Buffer.from(folder as string)
+  const paths: Buffer[] = [path]
   for (const entry of fs.readdirSync(path, { encoding: 'buffer', withFileTypes: true })) {
     const child = Buffer.concat([path, Buffer.from('/'), entry.name])
     if (entry.isDirectory()) paths.push(...walk(child))

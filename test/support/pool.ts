@@ -117,20 +117,15 @@ export function someFiles(seed: string): Files {
   }
 }
 
-/** Every file of a recovery point with its bytes; paths as latin1, without what stands before `below`. */
-export async function filesOf(
-  op: Operation,
-  repository: Repository,
-  point: RecoveryPoint,
-  below: string,
-): Promise<Map<string, Buffer>> {
+/** Every file below a folder with its bytes, by its path from there as latin1. */
+export async function filesOf(op: Operation, repository: Repository, point: RecoveryPoint, folder: string): Promise<Map<string, Buffer>> {
   const opened = await openPoint(op, repository, point)
   const found = new Map<string, Buffer>()
-  for await (const entry of opened.tree.within(op, Buffer.from(below.slice(1)))) {
+  for await (const entry of opened.tree.within(op, Buffer.from(folder.slice(1)))) {
     if (entry.kind !== 'file') continue
     const pieces: Buffer[] = []
     for await (const piece of readFileContent(op, opened, entry)) pieces.push(Buffer.from(piece))
-    found.set(entry.path.toString('latin1').slice(below.length), Buffer.concat(pieces))
+    found.set(entry.path.toString('latin1').slice(folder.length), Buffer.concat(pieces))
   }
   return found
 }

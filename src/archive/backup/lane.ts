@@ -136,10 +136,8 @@ export class Lane {
       fd = openSource(file)
       const first = statFd(fd)
       if (first.kind !== 'file') return { ok: false, warning: sourceWarning(path, new PosixError('openat', 2)) }
-      if (first.sizeBytes < BUNDLED_BELOW_BYTES && start + first.sizeBytes <= this.#staging.length) {
-        return { staged: this.#stage(op, fd, first, start) }
-      }
-      return await this.#readLarge(op, fd, path)
+      const staged = this.#fits(first, start) ? this.#stage(op, fd, first, start) : undefined
+      return staged ? { staged } : await this.#readLarge(op, fd, path)
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
       return { ok: false, warning: sourceWarning(path, error) }
@@ -148,13 +146,16 @@ export class Lane {
     }
   }
 
-  #stage(op: Operation, fd: number, first: FileStat, start: number): Staged {
+  #fits({ sizeBytes }: FileStat, start: number): boolean {
+    return sizeBytes < BUNDLED_BELOW_BYTES && start + sizeBytes <= this.#staging.length
+  }
+
+  /** Undefined when it grew too large for that meanwhile. */
+  #stage(op: Operation, fd: number, first: FileStat, start: number): Staged | undefined {
     let before = first
     for (let tries = 1; ; tries++) {
       const startMs = op.clock.nowMs()
-      const room = Math.min(this.#staging.length, start + BUNDLED_BELOW_BYTES)
-      const length = Math.min(before.sizeBytes, room - start)
-      const got = readFully(fd, this.#staging, start, length, 0)
+      const got = readFully(fd, this.#staging, start, before.sizeBytes, 0)
       const xattrs = listXattrsFd(fd)
       const inodeFlags = getInodeFlags(fd)
       const after = statFd(fd)
@@ -162,6 +163,7 @@ export class Lane {
       if (settled || tries === TRIES) {
         return { stat: after, xattrs, inodeFlags, start, end: start + got, settled, unsettled: !settled || isFresh(after, startMs) }
       }
+      if (!this.#fits(after, start)) return undefined
       before = after
     }
   }

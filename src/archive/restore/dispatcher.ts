@@ -1,16 +1,18 @@
 /** Gathers files into batches, hands them to lanes, and takes in what became of them. Bounds how much is under way. */
-import { fromPlainError } from '../../base/errors.ts'
+import { fromPlainError, type TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { Semaphore } from '../../base/semaphore.ts'
-import type { Folders } from './folders.ts'
+import type { Folder, Folders } from './folders.ts'
 import { BatchBuilder, type BatchFile, plainMetadata } from './orders.ts'
-import type { BatchResult, PlacedInode } from './plan.ts'
+import type { BatchResult, FolderHandle, PlacedInode } from './plan.ts'
 import type { RunParts } from './run-parts.ts'
+import { itemError } from './target-errors.ts'
 
 /** One that is worked on and one that waits. */
 const BATCHES_PER_LANE = 2
 /** Folders whose descriptors are pinned at the same time, over all batches. */
 const MOST_PINNED = 256
+const NO_DESCRIPTOR = -1
 
 export class Dispatcher {
   readonly #parts: Pick<RunParts, 'tree' | 'index' | 'lanes' | 'tally' | 'accounts' | 'overwrite'>
@@ -50,13 +52,14 @@ export class Dispatcher {
     this.#throwFailure()
     op.check()
     const folders = batch.folders
-    const handles = folders.map((folder) => this.#folders.pin(folder))
+    const lost = new Map<Folder, TerpError>()
+    const handles = folders.map((folder) => this.#pin(folder, lost))
     const running = this.#parts.lanes
       .run(op, batch.finish(this.#parts.overwrite, handles))
       .finally(() => {
-        for (const folder of folders) this.#folders.unpin(folder)
+        for (const folder of folders) if (!lost.has(folder)) this.#folders.unpin(folder)
       })
-      .then((result) => this.#take(op, batch, result))
+      .then((result) => this.#take(op, batch, result, lost))
       .catch((error: unknown) => {
         this.#failure ??= { error }
         this.#parts.lanes.stop()
@@ -68,13 +71,23 @@ export class Dispatcher {
     this.#underWay.add(running)
   }
 
-  #take(op: Operation, batch: BatchBuilder, result: BatchResult): void {
+  /** A folder that can't be reached any more costs its files; no lane can do anything with the handle that stands for it. */
+  #pin(folder: Folder, lost: Map<Folder, TerpError>): FolderHandle {
+    try {
+      return this.#folders.pin(folder)
+    } catch (error) {
+      lost.set(folder, itemError(error))
+      return { fd: NO_DESCRIPTOR, isNew: false, inherits: false }
+    }
+  }
+
+  #take(op: Operation, batch: BatchBuilder, result: BatchResult, lost: ReadonlyMap<Folder, TerpError>): void {
     const { tally } = this.#parts
     tally.addMisses(result.misses)
     batch.files.forEach((file, i) => {
       const outcome = result.outcomes[i]
       if (!outcome) return
-      if ('error' in outcome) tally[outcome.kind](file.entry, fromPlainError(outcome.error))
+      if ('error' in outcome) tally[outcome.kind](file.entry, lost.get(file.folder) ?? fromPlainError(outcome.error))
       else {
         tally[outcome.kind](file.entry)
         if (outcome.inode) this.#onLeader(file, outcome.inode)

@@ -4,7 +4,7 @@
  *
  * What always holds: content comes from ChunkReader alone, so every byte was checked; a file whose content is not complete gets no name.
  */
-import { type TerpError, toPlainError } from '../../base/errors.ts'
+import { invariant, type TerpError, toPlainError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { CHUNK_TYPE, type ChunkLocation, ChunkReader, type RepositoryKeys } from '../../repository/index.ts'
 import type { ObjectStore } from '../../storage/index.ts'
@@ -66,9 +66,13 @@ export class Lane {
   }
 }
 
-function locationOf(place: ChunkPlace): ChunkLocation {
-  const { pack, offset, storedBytes, contentBytes, compression } = place
-  return { pack, record: { id: Buffer.from(place.id, 'latin1'), offset, storedBytes, contentBytes, type: CHUNK_TYPE.data, compression } }
+function locationOf({ id, contentBytes, copies }: ChunkPlace): ChunkLocation {
+  const bytes = Buffer.from(id, 'latin1')
+  const [first, ...others] = copies.map(({ pack, ...spot }): ChunkLocation => {
+    return { pack, record: { ...spot, id: bytes, contentBytes, type: CHUNK_TYPE.data } }
+  })
+  invariant(first, 'a chunk stands somewhere')
+  return { ...first, others }
 }
 
 class BatchWork {

@@ -86,15 +86,17 @@ export class LinkPhase {
 
   #setFlags({ leader, flags }: { leader: Leader; flags: number }): void {
     const { folder, inode } = leader
-    const fd = openSame(this.#folders.fd(folder), Buffer.from(inode.name, 'latin1'), inode, statFd)
-    if (fd === undefined) {
-      this.#parts.tally.misses.flags++
-      return
-    }
+    const { misses } = this.#parts.tally
+    let fd: number | undefined
     try {
-      applyFlags(fd, flags, this.#parts.tally.misses)
+      fd = openSame(this.#folders.fd(folder), Buffer.from(inode.name, 'latin1'), inode, statFd)
+      if (fd === undefined) misses.flags++
+      else applyFlags(fd, flags, misses)
+    } catch (error) {
+      itemError(error) // throws what ends the job; otherwise only the flags of this file are missing
+      misses.flags++
     } finally {
-      close(fd)
+      if (fd !== undefined) close(fd)
     }
   }
 }

@@ -1,14 +1,14 @@
 /** Turns entries into orders for lanes: owners resolved on this machine, chunks resolved to where they are. */
 import type { Operation } from '../../base/operation.ts'
 import type { Accounts } from '../../platform/index.ts'
-import { CHUNK_TYPE, type ChunkIndex, locate } from '../../repository/index.ts'
+import { CHUNK_TYPE, type ChunkIndex, type ChunkLocation, locate } from '../../repository/index.ts'
 import type { Entry, Extent } from '../entry.ts'
 import { nameOf } from '../entry.ts'
 import { archiveError } from '../errors.ts'
 import type { Overwrite } from '../reports.ts'
 import type { TreeReader } from '../tree/tree-reader.ts'
 import type { Folder } from './folders.ts'
-import type { Batch, ChunkPlace, FileOrder, FolderHandle, PlainMetadata } from './plan.ts'
+import type { Batch, ChunkCopy, ChunkPlace, FileOrder, FolderHandle, PlainMetadata } from './plan.ts'
 
 /** By name where the name exists here, otherwise by number: a disk that moves to another machine keeps its people. */
 export function plainMetadata(entry: Entry, accounts: Accounts): PlainMetadata {
@@ -90,10 +90,7 @@ export class BatchBuilder {
     const id = chunk.toString('latin1')
     let number = this.#numbers.get(id)
     if (number === undefined) {
-      const { pack, record } = locate(index, chunk)
-      if (record.type !== CHUNK_TYPE.data) throw archiveError('TREE_DAMAGED', 'a part of it is no data')
-      const { offset: at, storedBytes, contentBytes, compression } = record
-      number = this.#chunks.push({ pack, id, offset: at, storedBytes, contentBytes, compression }) - 1
+      number = this.#chunks.push(placeOf(id, locate(index, chunk))) - 1
       this.#numbers.set(id, number)
     }
     const { contentBytes } = this.#chunks[number] as ChunkPlace
@@ -104,4 +101,15 @@ export class BatchBuilder {
   finish(overwrite: Overwrite, folders: readonly FolderHandle[]): Batch {
     return { overwrite, folders, files: this.#orders, chunks: this.#chunks }
   }
+}
+
+function placeOf(id: string, location: ChunkLocation): ChunkPlace {
+  const { contentBytes, type } = location.record
+  if (type !== CHUNK_TYPE.data) throw archiveError('TREE_DAMAGED', 'a part of it is no data')
+  const copies = [location, ...(location.others ?? [])].filter(({ record }) => record.type === type && record.contentBytes === contentBytes)
+  return { id, contentBytes, copies: copies.map(copyOf) }
+}
+
+function copyOf({ pack, record: { offset, storedBytes, compression } }: ChunkLocation): ChunkCopy {
+  return { pack, offset, storedBytes, compression }
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import type { Overwrite } from '../reports.ts'
-import { FOLDER, file, type MadeTree, makePoint, names, operation, restore } from './made-points.test.ts'
+import { FOLDER, file, type MadeTree, makePoint, names, operation, restore } from './made-points.fixture.ts'
 
 const TREE = {
   a: { kind: 'folder', mode: 0o750 },

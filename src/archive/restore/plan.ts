@@ -39,11 +39,16 @@ export interface FileOrder {
 }
 
 export interface ChunkPlace {
-  readonly pack: string
   readonly id: string
+  readonly contentBytes: number
+  /** At least one; the others serve when the first is damaged. */
+  readonly copies: readonly ChunkCopy[]
+}
+
+export interface ChunkCopy {
+  readonly pack: string
   readonly offset: number
   readonly storedBytes: number
-  readonly contentBytes: number
   readonly compression: 0 | 1
 }
 

@@ -3,7 +3,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, statSync, writeFileSync
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
-import { FOLDER, file, listing, type Made, makePoint, names, noise, operation, restore } from './made-points.test.ts'
+import { FOLDER, file, listing, type Made, makePoint, names, noise, operation, restore } from './made-points.fixture.ts'
 
 test('content, modes and times in nanoseconds come back below the target', async (t) => {
   const op = operation(t.name)

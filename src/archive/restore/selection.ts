@@ -16,8 +16,8 @@ export interface Selection {
 
 /** PATH_NOT_IN_POINT for a path that is not there. */
 export async function select(op: Operation, tree: TreeReader, paths: readonly Buffer[] | undefined): Promise<Selection> {
-  const wanted = paths && withoutNested(paths.map(withoutSlashes))
-  if (!wanted || wanted.some((path) => path.length === 0)) return everything(tree)
+  const wanted = withoutNested((paths ?? []).map(withoutSlashes))
+  if (wanted.length === 0 || wanted.some((path) => path.length === 0)) return everything(tree)
   for (const path of wanted) {
     if (!(await tree.find(op, path))) throw archiveError('PATH_NOT_IN_POINT', `${displayPath(path)} is not in this recovery point`)
   }

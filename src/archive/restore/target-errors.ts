@@ -62,5 +62,11 @@ export function isFatalTargetError(error: unknown): boolean {
 
 /** What the caller of the restore sees. */
 export function jobError(error: unknown): unknown {
-  return error instanceof TargetFailure ? error.reason : error
+  if (error instanceof TargetFailure) return error.reason
+  if (!isPosixError(error)) return error
+  try {
+    return itemError(error)
+  } catch (fatal) {
+    return fatal instanceof TargetFailure ? fatal.reason : fatal
+  }
 }

@@ -69,11 +69,7 @@ function targetError(error: unknown, path: Buffer): unknown {
   if (isPosixError(error, 'EACCES', 'EPERM', 'EROFS')) {
     return archiveError('TARGET_FORBIDDEN', `${text} can not be opened or made: ${error.code}`, { cause: error })
   }
-  try {
-    return itemError(error)
-  } catch (fatal) {
-    return jobError(fatal)
-  }
+  return jobError(error)
 }
 
 /** False when nothing may be made in it; throws when it can take nothing at all (full, read-only, broken). Leaves nothing behind. */

@@ -35,7 +35,7 @@ async function poolList(run: Run, dir: string, options: Options) {
   const source = options.source === undefined ? undefined : plainText(options.source, 'the name of the source')
   const { points, damaged } = await repository.listPoints(op, source)
   if (output.isJson) output.printJson(points.map(presentPoint))
-  else if (points.length === 0) output.note('no recovery points')
+  else if (points.length === 0) output.note(damaged.length > 0 ? 'no recovery point that can be read' : 'no recovery points')
   else output.print(`${describePoints(points)}\n${output.dim(formatCount(points.length, 'recovery point'))}`)
   tellDamaged(run, damaged)
   return damaged.length > 0 ? EXIT_CODES.damage : EXIT_CODES.ok

@@ -78,10 +78,10 @@ async function recoverList(run: Run, options: Options) {
   const listings = await Promise.all(servers.map(async (server) => ({ server, ...(await server.repository.listPoints(op)) })))
   const points = listings.flatMap(({ server, points }) => points.map((point) => ({ ...point, server: server.name, serverId: server.id })))
   points.sort((a, b) => (a.finished < b.finished ? -1 : a.finished > b.finished ? 1 : a.sequence - b.sequence))
-  if (output.isJson) output.printJson(points.map((point) => ({ ...presentPoint(point), server: point.server, server_id: point.serverId })))
-  else if (points.length === 0) output.note('no recovery points')
-  else output.print(`${describePoints(points)}\n${output.dim(formatCount(points.length, 'recovery point'))}`)
   const damaged = listings.flatMap((listing) => listing.damaged)
+  if (output.isJson) output.printJson(points.map((point) => ({ ...presentPoint(point), server: point.server, server_id: point.serverId })))
+  else if (points.length === 0) output.note(damaged.length > 0 ? 'no recovery point that can be read' : 'no recovery points')
+  else output.print(`${describePoints(points)}\n${output.dim(formatCount(points.length, 'recovery point'))}`)
   tellDamaged(run, damaged)
   return damaged.length > 0 ? EXIT_CODES.damage : EXIT_CODES.ok
 }

@@ -1,4 +1,5 @@
 /** What a quickstart tells at its end: what it did, what it measured, where the keys are, what to do next. */
+import { dirname } from 'node:path'
 import type { BackupReport, UploadReport } from '../../archive/index.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, formatTime, printable } from '../format.ts'
 import type { Output } from '../output.ts'
@@ -96,10 +97,11 @@ export function describeQuickstart(output: Output, report: QuickstartReport): st
   ].join('\n')
 }
 
-function nextSteps(output: Output, { launcher, places }: QuickstartReport): string[] {
+function nextSteps(output: Output, { launcher, places, protectedPaths }: QuickstartReport): string[] {
   const [pool, key] = [shellWord(places.pool), shellWord(places.poolKey)]
+  const again = [...protectedPaths.map((path) => `--protect ${shellWord(path)}`), `--data ${shellWord(dirname(places.pool))}`].join(' ')
   const steps: [why: string, command: string][] = [
-    ['add a recovery point; only what changed is read', 'quickstart'],
+    ['add a recovery point; only what changed is read', `quickstart ${again}`],
     ['see what there is', `pool list ${pool} --key-file ${key}`],
     ['restore all of it', `pool restore ${pool} latest --target /tmp/restored --key-file ${key}`],
     ['make a pool of your own, on another disk', 'pool init DIR --key-file F --recovery-key-out F'],

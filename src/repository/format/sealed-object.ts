@@ -47,12 +47,12 @@ export function encodeSealedObject(
 
 /** Throws SealedObjectError with what is wrong; the caller knows which object it is and gives the code. */
 export function decodeSealedObject(keys: RepositoryKeys, kind: ObjectKind, place: string, bytes: Uint8Array): SealedObject {
-  const reader = new ByteReader(bytes, (why) => new SealedObjectError(`it is cut short: ${why}`))
+  const reader = new ByteReader(bytes, (why) => new SealedObjectError(`its length is wrong: ${why}`))
   if (!equalBytes(reader.raw(8), MAGIC)) throw new SealedObjectError('it does not begin like a sealed object')
   const version = reader.u8()
   if (version !== VERSION) throw new SealedObjectError(`its version is ${version}`)
   if (reader.u8() !== kind) throw new SealedObjectError('it is of another kind')
-  reader.raw(6)
+  if (!equalBytes(reader.raw(6), new Uint8Array(6))) throw new SealedObjectError('what is reserved in its header is not zero')
   const { key, commitment } = deriveObjectKey(keys.metaKey, reader.raw(32), 'terp/1/object')
   if (!equalBytes(reader.raw(32), commitment)) throw new SealedObjectError('its key commitment is wrong')
   const publicLength = reader.u32()
@@ -60,6 +60,7 @@ export function decodeSealedObject(keys: RepositoryKeys, kind: ObjectKind, place
   const publicPart = reader.raw(publicLength)
   const body = unseal(key, 0, associatedData(keys, kind, place, publicPart), reader.raw(bodyLength))
   if (!body) throw new SealedObjectError('its seal is broken')
+  if (kind !== OBJECT_KIND.index) reader.end()
   return { publicPart, body, key, tail: reader.raw(reader.left) }
 }
 

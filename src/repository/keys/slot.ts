@@ -113,9 +113,9 @@ function slotKey(secret: Secret, kdf: Derivation): { key: Uint8Array; commitment
   }
   // The bounds guard against a slot that was made weak, and against one that would take all memory.
   const { memory_kib: memory, passes, parallelism } = kdf
-  const outside =
-    memory < LEAST_COSTS.memoryKib || passes < LEAST_COSTS.passes || memory > MOST_COSTS.memoryKib || passes > MOST_COSTS.passes
-  if (outside || parallelism !== 1) {
+  const isWithin = (value: number, least: number, most: number) => Number.isInteger(value) && value >= least && value <= most
+  const isMemoryFine = isWithin(memory, LEAST_COSTS.memoryKib, MOST_COSTS.memoryKib)
+  if (!isMemoryFine || !isWithin(passes, LEAST_COSTS.passes, MOST_COSTS.passes) || parallelism !== 1) {
     throw repositoryError('KEY_DERIVATION_REFUSED', `the slot asks for ${memory} KiB, ${passes} passes, parallelism ${parallelism}`)
   }
   const message = secret.kind === 'passphrase' ? Buffer.from(secret.text, 'utf8') : secret.bytes

@@ -84,7 +84,11 @@ export function encodeManifest(
     publicPart: Buffer.from(JSON.stringify(publicPart)),
     body: Buffer.from(JSON.stringify(body)),
   })
-  return { name: `${place}-${createHash('sha256').update(bytes).digest('hex')}.point`, bytes }
+  return { name: `${place}-${sha256Of(bytes)}.point`, bytes }
+}
+
+function sha256Of(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
 /** MANIFEST_DAMAGED with the object's name. */
@@ -92,6 +96,7 @@ export function decodeManifest(keys: RepositoryKeys, name: string, bytes: Buffer
   const parts = manifestOfName(name)
   try {
     if (!parts) throw new SealedObjectError('its name is not a manifest’s')
+    if (sha256Of(bytes) !== parts.sha256) throw new SealedObjectError('its SHA-256 is not that of its name')
     const { publicPart, body } = decodeSealedObject(keys, OBJECT_KIND.manifest, placeOf(parts.source, parts.sequence), bytes)
     return {
       ...(JSON.parse(body.toString('utf8')) as ManifestBody),

@@ -54,6 +54,10 @@ export interface WrittenChunk {
   readonly packedBytes: number
 }
 
+interface StoredChunk extends Pick<PackRecord, 'id' | 'type' | 'compression' | 'contentBytes'> {
+  readonly stored: Uint8Array
+}
+
 interface OpenPack {
   readonly buffer: Buffer
   readonly key: Uint8Array
@@ -77,12 +81,20 @@ export class ChunkWriter {
     const { keys, known } = this.#options
     const id = chunkId(keys, type, content)
     if (!known.add(id)) return { id, addedBytes: 0, packedBytes: 0 }
-    const packedBytes = await this.#append(op, type, id, content)
+    const packedBytes = await this.#append(op, { id, type, contentBytes: content.length, ...compress(content) })
     return { id, addedBytes: content.length, packedBytes }
   }
 
-  async #append(op: Operation, type: ChunkType, id: Buffer, content: Uint8Array): Promise<number> {
-    const { compression, stored } = compress(content)
+  /** A chunk of another repository with the same id key, just read and checked there: stored as it was compressed. */
+  async copy(op: Operation, record: PackRecord, stored: Uint8Array): Promise<WrittenChunk> {
+    const { id, type, compression, contentBytes } = record
+    if (!this.#options.known.add(id)) return { id, addedBytes: 0, packedBytes: 0 }
+    // A copy of the id: the record's is a view of the other repository's index.
+    const packedBytes = await this.#append(op, { id: Buffer.from(id), type, compression, contentBytes, stored })
+    return { id, addedBytes: contentBytes, packedBytes }
+  }
+
+  async #append(op: Operation, { id, type, compression, contentBytes, stored }: StoredChunk): Promise<number> {
     const length = stored.length + TAG_BYTES
     if (this.#open && !this.#fits(this.#open, length)) await this.#seal(op, true)
     const pack = this.#open ?? this.#begin(op, length)
@@ -94,7 +106,7 @@ export class ChunkWriter {
     pack.buffer.set(cipher.update(stored), pack.length)
     cipher.final()
     pack.buffer.set(cipher.getAuthTag(), pack.length + stored.length)
-    pack.records.push({ id, offset: pack.length, storedBytes: length, contentBytes: content.length, type, compression })
+    pack.records.push({ id, offset: pack.length, storedBytes: length, contentBytes, type, compression })
     pack.length += length
     return length
   }

@@ -71,8 +71,15 @@ function openDirectory(keys: RepositoryKeys, sha256: string, header: PackHeader,
   return decodeDirectory(plain, (why) => damaged(sha256, why))
 }
 
+export interface OpenedEntry {
+  readonly content: Buffer
+  /** As the pack holds it: what `compression` made of the content. */
+  readonly stored: Buffer
+  readonly record: PackRecord
+}
+
 /** CHUNK_DAMAGED unless every check holds. */
-export function openEntry(keys: RepositoryKeys, sha256: string, header: PackHeader, record: PackRecord, sealed: Uint8Array): Buffer {
+export function openEntry(keys: RepositoryKeys, sha256: string, header: PackHeader, record: PackRecord, sealed: Uint8Array): OpenedEntry {
   const fail = (why: string) =>
     repositoryError('CHUNK_DAMAGED', `chunk ${record.id.toString('hex').slice(0, 12)}… in pack ${sha256.slice(0, 12)}…: ${why}`, {
       context: { chunk: record.id.toString('hex'), pack: sha256 },
@@ -82,7 +89,7 @@ export function openEntry(keys: RepositoryKeys, sha256: string, header: PackHead
   const content = record.compression === COMPRESSION.none ? stored : decompress(stored, record.contentBytes)
   if (!content || content.length !== record.contentBytes) throw fail('it does not decompress to its length')
   if (!equalBytes(chunkId(keys, record.type, content), record.id)) throw fail('its content has another id')
-  return content
+  return { content, stored, record }
 }
 
 export interface VerifiedPack {

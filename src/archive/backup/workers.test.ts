@@ -1,0 +1,73 @@
+/** The same with worker threads and a pool on a disk. */
+import assert from 'node:assert/strict'
+import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { anOperation, aPool, aSourceTree, backUpPaths, damageIn, filesOf, KEY_FILE, noise, someFiles } from '../../../test/support/pool.ts'
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { systemRandom } from '../../base/random.ts'
+import { systemDisk } from '../../platform/index.ts'
+import { Repository } from '../../repository/index.ts'
+import { createLocalDiskStore } from '../../storage/index.ts'
+
+async function aPoolOnDisk(t: TestContext) {
+  const path = join(temporaryFolder(t), 'pool')
+  const op = anOperation(t.name, { random: systemRandom() })
+  const store = await createLocalDiskStore(op, systemDisk(), path)
+  await aPool(op, { store })
+  return { op, path, store, settings: { workerStore: { kind: 'local', path }, lanes: 2 } as const }
+}
+
+const MANY = {
+  ...someFiles('workers'),
+  ...Object.fromEntries(Array.from({ length: 1500 }, (_, n) => [`many/d${n % 20}/f${n}`, `content ${n % 1000}`])),
+  ...Object.fromEntries(Array.from({ length: 6 }, (_, n) => [`large ${n}`, noise(`large ${n}`, 700_000)])),
+}
+
+test('what workers stored is what one thread would have stored', async (t) => {
+  const { op, store, settings } = await aPoolOnDisk(t)
+  const folder = aSourceTree(t, MANY)
+  const { point, filesNew, warnings } = await backUpPaths(op, store, [folder], settings)
+  assert.equal(filesNew, Object.keys(MANY).length)
+  assert.deepEqual(warnings, [])
+  const stored = await filesOf(op, await Repository.open(op, store, KEY_FILE), point, folder)
+  assert.equal(stored.size, filesNew)
+  for (const [name, content] of Object.entries(MANY)) assert.deepEqual(stored.get(`/${name}`), Buffer.from(content), name)
+  assert.deepEqual(await damageIn(op, store), [])
+})
+
+test('a second backup by workers adds what changed and no more', async (t) => {
+  const { op, store, settings } = await aPoolOnDisk(t)
+  const folder = aSourceTree(t, MANY)
+  await backUpPaths(op, store, [folder], settings)
+  writeFileSync(join(folder, 'large 3'), noise('changed', 800_000))
+  const second = await backUpPaths(op, store, [folder], settings)
+  assert.equal(second.filesChanged, 1)
+  assert.ok(second.dataAdded > 800_000 && second.dataAdded < 1_200_000, `${second.dataAdded}`)
+  const stored = await filesOf(op, await Repository.open(op, store, KEY_FILE), second.point, folder)
+  assert.deepEqual(stored.get('/large 3'), noise('changed', 800_000))
+  assert.deepEqual(await damageIn(op, store), [])
+})
+
+test('a pool that fails under a worker fails the job, and the next one succeeds', async (t) => {
+  const { op, path, store, settings } = await aPoolOnDisk(t)
+  const folder = aSourceTree(t, MANY)
+  // A file in the place of a folder fails for root too.
+  const hidden = join(path, 'tmp')
+  rmSync(hidden, { recursive: true })
+  writeFileSync(hidden, '')
+  await assert.rejects(backUpPaths(op, store, [folder], settings), { name: 'TerpError' })
+  rmSync(hidden)
+  const again = await createLocalDiskStore(op, systemDisk(), path)
+  chmodSync(hidden, 0o700)
+  const { point } = await backUpPaths(op, again, [folder], settings)
+  assert.equal((await filesOf(op, await Repository.open(op, again, KEY_FILE), point, folder)).size, Object.keys(MANY).length)
+  assert.deepEqual(await damageIn(op, again), [])
+})
+
+test('an error of a worker carries its code', async (t) => {
+  const { op, path, store } = await aPoolOnDisk(t)
+  const folder = aSourceTree(t, MANY)
+  const elsewhere = { workerStore: { kind: 'local', path: join(path, 'not', 'there') }, lanes: 2 } as const
+  await assert.rejects(backUpPaths(op, store, [folder], elsewhere), { code: 'STORAGE_IO' })
+})

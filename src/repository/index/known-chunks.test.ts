@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { test } from 'node:test'
+import { Worker } from 'node:worker_threads'
+import { KnownChunks } from './known-chunks.ts'
+
+function idOf(n: number): Buffer {
+  return createHash('sha256').update(`id ${n}`).digest()
+}
+
+test('a chunk is new the first time and known from then on', () => {
+  const known = KnownChunks.withRoomFor(10)
+  assert.equal(known.has(idOf(1)), false)
+  assert.equal(known.add(idOf(1)), true)
+  assert.equal(known.add(idOf(1)), false)
+  assert.equal(known.has(idOf(1)), true)
+  assert.equal(known.has(idOf(2)), false)
+})
+
+test('ids of zeros and ids that begin alike are told apart', () => {
+  const known = KnownChunks.withRoomFor(10)
+  const ids = [Buffer.alloc(32), Buffer.alloc(32, 1)]
+  for (let n = 1; n < 200; n++) ids.push(Buffer.concat([Buffer.alloc(15), Buffer.from([n]), Buffer.alloc(16)]))
+  // A first word of 0 is stored as 1: such an id must not pass for the other.
+  for (const id of ids) assert.equal(known.add(id), true, id.toString('hex'))
+  for (const id of ids) assert.equal(known.add(id), false, id.toString('hex'))
+})
+
+test('another holder of the same memory sees what was added', () => {
+  const known = KnownChunks.withRoomFor(10)
+  const other = new KnownChunks(known.memory)
+  known.add(idOf(1))
+  assert.equal(other.add(idOf(1)), false)
+})
+
+test('growing keeps everything that was known', () => {
+  const known = KnownChunks.withRoomFor(1)
+  const count = 300_000
+  for (let n = 0; n < count; n++) {
+    assert.equal(known.add(idOf(n)), true)
+    if (known.needsRoom) known.grow()
+  }
+  assert.ok(known.memory.tables.length >= 2)
+  for (let n = 0; n < count; n++) assert.ok(known.has(idOf(n)) && !known.add(idOf(n)))
+})
+
+test('a table that is full forgets rather than lies: what it can not take in stays unknown', () => {
+  const known = KnownChunks.withRoomFor(1)
+  for (let n = 0; n < 140_000; n++) known.add(idOf(n))
+  for (let n = 0; n < 50_000; n++) assert.equal(known.add(idOf(n)), false)
+  assert.equal(known.add(idOf(139_999)), true)
+  assert.equal(known.has(idOf(1_000_000)), false)
+})
+
+test('a holder that has not grown yet may store a chunk twice, never lose one', () => {
+  const known = KnownChunks.withRoomFor(1)
+  const late = new KnownChunks(known.memory)
+  known.add(idOf(1))
+  known.grow()
+  known.add(idOf(2))
+  assert.equal(late.add(idOf(1)), false)
+  assert.equal(late.add(idOf(2)), true)
+  late.adopt(known.memory)
+  assert.equal(late.add(idOf(2)), false)
+})
+
+test('two threads that add the same ids are told of each at least once, and seldom twice', async () => {
+  const count = 60_000
+  const known = KnownChunks.withRoomFor(count)
+  const start = new Int32Array(new SharedArrayBuffer(4))
+  const url = new URL('../../../test/support/known-chunks-worker.ts', import.meta.url)
+  const workers = [1, 2].map(() => new Worker(url, { workerData: { memory: known.memory, count, start } }))
+  const fresh = await Promise.all(
+    workers.map(async (worker) => {
+      const [numbers] = (await once(worker, 'message')) as [number[]]
+      await once(worker, 'exit')
+      return numbers
+    }),
+  )
+  const times = new Uint8Array(count)
+  for (const n of fresh.flat()) times[n] = (times[n] as number) + 1
+  const never = times.filter((n) => n === 0).length
+  const twice = times.filter((n) => n > 1).length
+  assert.equal(never, 0)
+  assert.ok(twice < count / 100, `${twice} were stored twice`)
+  for (let n = 0; n < count; n++) assert.equal(known.add(idOf(n)), false)
+})
