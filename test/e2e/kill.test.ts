@@ -18,7 +18,9 @@ import {
 } from '../support/terp.ts'
 
 const KILLS = 6
-const FRESH_BYTES = 90_000_000
+const FRESH_BYTES = 70_000_000
+/** What the source holds: the changes of so many turns. */
+const KEPT_TURNS = 2
 const seed = process.env.TERP_SEED ?? String(Date.now())
 
 describe('a kill', () => {
@@ -29,7 +31,11 @@ describe('a kill', () => {
     const run = new KillRun(place, `backup ${seed}`)
     run.change(FRESH_BYTES)
     run.backUp()
-    for (let n = 0; n < KILLS; n++) await run.killBackup(run.change(FRESH_BYTES))
+    for (let n = 0; n < KILLS; n++) {
+      const fresh = run.change(FRESH_BYTES)
+      run.forgetOldTurns(KEPT_TURNS)
+      await run.killBackup(fresh)
+    }
     for (const id of run.acknowledged.keys()) run.restoreOne(id)
     t.diagnostic(JSON.stringify(run.counts))
     assert.ok(run.counts.killed >= KILLS / 2, 'most runs were killed while they worked')
@@ -48,9 +54,11 @@ describe('a kill', () => {
     run.upload()
     for (let n = 0; n < KILLS; n++) {
       run.change(FRESH_BYTES)
+      run.forgetOldTurns(KEPT_TURNS)
       run.backUp()
       await run.killUpload(vault)
     }
+    assertSound(place)
     const fresh = newCredentials(vault, place)
     for (const id of run.acknowledged.keys()) run.recoverOne(fresh, id)
     t.diagnostic(JSON.stringify(run.counts))

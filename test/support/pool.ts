@@ -1,4 +1,5 @@
 /** Builders for tests of the engine: valid by default, small where size would cost time. */
+import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -147,4 +148,12 @@ export async function namesIn(op: Operation, store: ObjectStore, prefix: string)
 export function runs(numRuns: number): { seed: number; numRuns: number } {
   const given = process.env.TERP_TEST_SEED
   return { seed: given === undefined ? 20_260_801 : Number(given), numRuns }
+}
+
+/** Like equal for content. (To print the difference of two large buffers takes minutes.) */
+export function assertSameBytes(actual: Buffer | undefined, expected: string | Buffer, what: string): void {
+  const wanted = Buffer.from(expected)
+  if (actual?.equals(wanted)) return
+  const first = actual?.findIndex((byte, n) => byte !== wanted[n])
+  assert.fail(`${what}: ${actual === undefined ? 'is not there' : `${actual.length} bytes for ${wanted.length}, they differ at ${first}`}`)
 }

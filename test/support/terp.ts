@@ -22,8 +22,9 @@ export interface RunOptions {
   readonly under?: readonly string[]
 }
 
+/** No arguments: `under` alone. */
 function commandOf(args: readonly string[], { under = [] }: RunOptions): [string, string[]] {
-  const [program, ...rest] = [...under, LAUNCHER, ...args]
+  const [program, ...rest] = args.length === 0 ? under : [...under, LAUNCHER, ...args]
   return [program as string, rest]
 }
 

@@ -56,17 +56,17 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
   const reader = previous && treeOf(session, previous)
   const treeChunks = session.chunkWriter(PACK_CLASS.tree)
   const lanes = openLanes(session, options.workerStore ? { store: options.workerStore, count: options.lanes ?? DEFAULT_LANES } : undefined)
+  const run = new BackupRun(op, {
+    lanes,
+    tree: new TreeWriter(treeChunks, pageSeed(session.repository.keys)),
+    previous: new PreviousTree(op, session, reader),
+    accounts: systemAccounts(),
+    forceRead: options.forceRead,
+    warn,
+    totals: previous?.statistics,
+    onBatch: () => session.publishFullIndex(op),
+  })
   try {
-    const run = new BackupRun(op, {
-      lanes,
-      tree: new TreeWriter(treeChunks, pageSeed(session.repository.keys)),
-      previous: new PreviousTree(op, session, reader),
-      accounts: systemAccounts(),
-      forceRead: options.forceRead,
-      warn,
-      totals: previous?.statistics,
-      onBatch: () => session.publishFullIndex(op),
-    })
     const items = walk({
       roots,
       isExcluded: exclusionOf(options.excludes),
@@ -118,6 +118,7 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
     }
   } finally {
     await lanes.close()
+    run.close()
   }
 }
 

@@ -49,6 +49,8 @@ export class BackupRun {
   #batchFolders = new Set<WalkItem['folder']>()
   /** First slot of each inode with several names that was read in this run. */
   readonly #inodes = new Map<string, Slot>()
+  /** Those whose folder is held open for a lane. */
+  readonly #reading = new Set<Slot>()
   #taken = 0
   readonly counts = {
     files: 0,
@@ -109,6 +111,7 @@ export class BackupRun {
       this.#inodes.set(`${stat.dev}:${stat.ino}`, slot)
     }
     folder.retain()
+    this.#reading.add(slot)
     if (stat.sizeBytes >= BUNDLED_BELOW_BYTES) {
       slot.owed = (await this.#submit([slot])).done
       return
@@ -159,12 +162,21 @@ export class BackupRun {
         if (result.ok) slot.entry = entryOfFile(slot.item, result, this.#parts.accounts)
         else slot.entry = null
         if (result.warning) this.#parts.warn(result.warning)
-        slot.item.folder.release()
+        this.#release(slot)
       })
     })
     done.catch(() => {}) // awaited in order, by #drain
     await this.#parts.onBatch()
     return { done }
+  }
+
+  #release(slot: Slot): void {
+    if (this.#reading.delete(slot)) slot.item.folder.release()
+  }
+
+  /** Lets go of what lanes did not answer for: after the end of a job, whatever it was. */
+  close(): void {
+    for (const slot of this.#reading) this.#release(slot)
   }
 
   /** Moves what is ready into the tree. With `wait`, at least the first that is owed. */
