@@ -5,16 +5,18 @@ import { runs } from '../../test/support/pool.ts'
 import { comparePaths, isWithin, joinPath, nameOf, parentOf } from './entry.ts'
 
 const b = (text: string) => Buffer.from(text, 'latin1')
-const path = fc
-  .array(fc.constantFrom('a', 'b', '/', '-', '.', '\u0001', '\u00ff'), { maxLength: 8 })
-  .map((parts) => b(parts.join('').replace(/\/+/g, '/').replace(/^\/|\/$/g, '')))
+const path = fc.array(fc.constantFrom('a', 'b', '/', '-', '.', '\u0001', '\u00ff'), { maxLength: 8 }).map((parts) =>
+  b(
+    parts
+      .join('')
+      .replace(/\/+/g, '/')
+      .replace(/^\/|\/$/g, ''),
+  ),
+)
 
 test('a folder stands directly before what it contains, and before names that go on otherwise', () => {
   const sorted = ['a', 'a/b', 'a/b/c', 'a/z', 'a\u0001', 'a b', 'a-b', 'a.b', 'ab', 'b'].map(b)
-  assert.deepEqual(
-    sorted.toReversed().sort(comparePaths).map(String),
-    sorted.map(String),
-  )
+  assert.deepEqual(sorted.toReversed().sort(comparePaths).map(String), sorted.map(String))
 })
 
 test('the order of paths is total', () => {

@@ -8,8 +8,8 @@ class Refused extends Error {}
 const refuse = (why: string) => new Refused(why)
 
 type Field =
-  | { kind: 'u8' | 'u24' | 'u32' | 'u64' | 'varint' | 'svarint'; value: number }
-  | { kind: 'raw' | 'bytes'; value: Uint8Array }
+  | { readonly kind: 'u8' | 'u24' | 'u32' | 'u64' | 'varint' | 'svarint'; readonly value: number }
+  | { readonly kind: 'raw' | 'bytes'; readonly value: Uint8Array }
 
 const integer = (kind: Extract<Field, { value: number }>['kind'], min: number, max: number) =>
   fc.integer({ min, max }).map((value): Field => ({ kind, value }))
@@ -27,8 +27,8 @@ const field: fc.Arbitrary<Field> = fc.oneof(
 )
 
 function write(writer: ByteWriter, one: Field): void {
-  if (one.kind === 'raw' || one.kind === 'bytes') writer[one.kind](one.value)
-  else writer[one.kind](one.value)
+  if (typeof one.value !== 'number') writer[one.kind as 'raw' | 'bytes'](one.value)
+  else writer[one.kind as 'u8'](one.value)
 }
 
 function read(reader: ByteReader, one: Field): number | Buffer {

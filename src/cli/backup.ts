@@ -37,6 +37,7 @@ export async function runBackup(run: Run, pool: OpenPool, options: BackupOptions
       forceRead: options.forceRead ?? false,
       skipFolders: [pool.folder, ...(options.skipFolders ?? [])].map((folder) => realpathSync(folder, { encoding: 'buffer' })),
       workerStore: pool.descriptor,
+      countFirst: run.output.streams.isErrTerminal,
       program: `terp ${run.programs.version}`,
     })
   } finally {

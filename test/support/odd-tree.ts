@@ -9,8 +9,9 @@ export function makeOddTree(folder: string): string[] {
   return stderr.split('\n').filter((line) => line.startsWith('odd-tree: left out'))
 }
 
-/** Also what is immutable, read-only, or deeper than PATH_MAX. */
+/** Also what is immutable, read-only, deeper than PATH_MAX, or a file system of its own. */
 export function removeTree(folder: string): void {
+  spawnSync('sh', ['-c', 'cut -d" " -f2 /proc/mounts | grep -F "$1/" | xargs -r umount', 'sh', folder])
   spawnSync('sh', ['-c', 'chattr -R -f -ia "$1"; find "$1" -type d ! -perm -700 -exec chmod u+rwx {} +; true', 'sh', folder])
   execFileSync('rm', ['-rf', '--', folder])
 }

@@ -2,7 +2,19 @@ import assert from 'node:assert/strict'
 import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { anOperation, aPool, aSourceTree, assertSameBytes, backUpPaths, damageIn, filesOf, KEY_FILE, namesIn, noise, someFiles } from '../../../test/support/pool.ts'
+import {
+  anOperation,
+  aPool,
+  aSourceTree,
+  assertSameBytes,
+  backUpPaths,
+  damageIn,
+  filesOf,
+  KEY_FILE,
+  namesIn,
+  noise,
+  someFiles,
+} from '../../../test/support/pool.ts'
 import { all } from '../../../test/support/trees.ts'
 import { Repository } from '../../repository/index.ts'
 import { MemoryStore } from '../../storage/index.ts'
@@ -32,7 +44,10 @@ test('every file is in the recovery point, byte for byte, and the pool is sound'
   const report = await backUpPaths(op, store, [folder])
   assert.deepEqual(report.warnings, [])
   assert.equal(report.filesNew, Object.keys(files).length)
-  assert.equal(report.bytesProcessed, Object.values(files).reduce((sum, content) => sum + content.length, 0))
+  assert.equal(
+    report.bytesProcessed,
+    Object.values(files).reduce((sum, content) => sum + content.length, 0),
+  )
   const stored = await filesOf(op, await open(), report.point, folder)
   assert.deepEqual([...stored.keys()].sort(), Object.keys(files).sort())
   for (const [name, content] of Object.entries(files)) assertSameBytes(stored.get(name), content, name)
@@ -71,8 +86,12 @@ test('a changed file is read, a new one too, a removed one is gone, and the old 
   assert.ok(now.has('new.txt') && !now.has('zz.bin'))
   const then = await filesOf(op, repository, first.point, folder)
   assertSameBytes(then.get('zz.bin'), noise('source zz', 70_000), 'zz.bin')
-  const differences = await all(comparePoints(op, await openPoint(op, repository, first.point), await openPoint(op, repository, second.point)))
-  const inFolder = differences.filter(({ path }) => path.startsWith(`${folder}/`)).map(({ path, change }) => `${change} ${path.slice(folder.length)}`)
+  const differences = await all(
+    comparePoints(op, await openPoint(op, repository, first.point), await openPoint(op, repository, second.point)),
+  )
+  const inFolder = differences
+    .filter(({ path }) => path.startsWith(`${folder}/`))
+    .map(({ path, change }) => `${change} ${path.slice(folder.length)}`)
   assert.deepEqual(inFolder, ['content /folder/two.bin', 'added /new.txt', 'removed /zz.bin'])
   assert.deepEqual(await damageIn(op, store), [])
 })

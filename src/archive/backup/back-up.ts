@@ -15,7 +15,7 @@ import { BackupRun } from './backup-run.ts'
 import { exclusionOf } from './exclusion.ts'
 import { openLanes } from './lanes.ts'
 import { PreviousTree } from './previous.ts'
-import { findRoot, walk } from './walk.ts'
+import { findRoot, type WalkOptions, walk } from './walk.ts'
 
 export interface BackupOptions {
   readonly session: WriteSession
@@ -33,6 +33,8 @@ export interface BackupOptions {
   /** How worker threads open the store; without it everything runs on this thread. */
   readonly workerStore?: StoreDescriptor
   readonly lanes?: number
+  /** Without a recovery point before: count files and bytes first, so that progress has an end. Costs a walk. */
+  readonly countFirst?: boolean
   readonly program: string
 }
 
@@ -54,6 +56,15 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
   const roots = presentRoots(options.paths, warn)
   const previous = await findPrevious(op, options, roots)
   const reader = previous && treeOf(session, previous)
+  const walkOptions: WalkOptions = {
+    roots,
+    isExcluded: exclusionOf(options.excludes),
+    excludeCaches: options.excludeCaches,
+    oneFileSystem: options.oneFileSystem,
+    skip: identitiesOf(options.skipFolders),
+    warn,
+  }
+  const totals = previous?.statistics ?? (options.countFirst ? countSource(op, walkOptions) : undefined)
   const treeChunks = session.chunkWriter(PACK_CLASS.tree)
   const lanes = openLanes(session, options.workerStore ? { store: options.workerStore, count: options.lanes ?? DEFAULT_LANES } : undefined)
   const run = new BackupRun(op, {
@@ -63,19 +74,11 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
     accounts: systemAccounts(),
     forceRead: options.forceRead,
     warn,
-    totals: previous?.statistics,
+    totals,
     onBatch: () => session.publishFullIndex(op),
   })
   try {
-    const items = walk({
-      roots,
-      isExcluded: exclusionOf(options.excludes),
-      excludeCaches: options.excludeCaches,
-      oneFileSystem: options.oneFileSystem,
-      skip: identitiesOf(options.skipFolders),
-      warn,
-    })
-    for (const item of items) await run.take(item)
+    for (const item of walk(walkOptions)) await run.take(item)
     const root = await run.finish()
     await lanes.flush(op)
     await treeChunks.flush(op)
@@ -120,6 +123,19 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
     await lanes.close()
     run.close()
   }
+}
+
+function countSource(op: Operation, options: WalkOptions): { files: number; total_bytes: number } {
+  const totals = { files: 0, total_bytes: 0 }
+  let seen = 0
+  // What can't be looked at is told by the walk that follows.
+  for (const { stat } of walk({ ...options, warn: () => {} })) {
+    if (++seen % 4096 === 0) op.check()
+    if (stat.kind !== 'file') continue
+    totals.files++
+    totals.total_bytes += stat.sizeBytes
+  }
+  return totals
 }
 
 function presentRoots(paths: readonly Buffer[], warn: (warning: Warning) => void): Buffer[] {

@@ -20,7 +20,8 @@ export interface BackupRunParts {
   readonly accounts: Accounts
   readonly forceRead: boolean
   readonly warn: (warning: Warning) => void
-  readonly totals: ManifestStatistics | undefined
+  /** Of the recovery point before, or counted: for progress only. */
+  readonly totals: Pick<ManifestStatistics, 'files' | 'total_bytes'> | undefined
   readonly onBatch: () => Promise<void>
 }
 
@@ -38,6 +39,8 @@ const BATCH_FILES = 512
 const BATCH_FOLDERS = 64
 const MOST_SLOTS = 32_768
 const PROGRESS_EVERY = 256
+/** A file of this size is progress by itself. */
+const LARGE_BYTES = 16_777_216
 
 export class BackupRun {
   readonly #op: Operation
@@ -52,6 +55,7 @@ export class BackupRun {
   /** Those whose folder is held open for a lane. */
   readonly #reading = new Set<Slot>()
   #taken = 0
+  #stored = 0
   readonly counts = {
     files: 0,
     folders: 0,
@@ -200,6 +204,7 @@ export class BackupRun {
 
   async #store(slot: Slot, entry: Entry): Promise<void> {
     this.#count(slot, entry)
+    if (++this.#stored % PROGRESS_EVERY === 0 || entry.sizeBytes >= LARGE_BYTES) this.#report()
     await this.#parts.tree.add(this.#op, entry)
   }
 

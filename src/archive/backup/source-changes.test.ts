@@ -4,7 +4,18 @@ import { appendFileSync, mkdirSync, rmSync, truncateSync, unlinkSync, writeFileS
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { firstReading, HookedClock } from '../../../test/support/hooked-clock.ts'
-import { anOperation, aPool, aSourceTree, assertSameBytes, backUpPaths, damageIn, type Files, filesOf, KEY_FILE, noise } from '../../../test/support/pool.ts'
+import {
+  anOperation,
+  aPool,
+  aSourceTree,
+  assertSameBytes,
+  backUpPaths,
+  damageIn,
+  type Files,
+  filesOf,
+  KEY_FILE,
+  noise,
+} from '../../../test/support/pool.ts'
 import { Repository } from '../../repository/index.ts'
 import { MemoryStore } from '../../storage/index.ts'
 import { findEntry, openPoint } from '../browse.ts'
@@ -142,7 +153,8 @@ test('what was changed just before it was read is read again next time (R23)', a
   const { point } = await backUpPaths(fresh, store, [folder])
   const later = anOperation('later')
   const opened = await openPoint(later, await Repository.open(later, store, KEY_FILE), point)
-  for (const name of ['a', 'b', 'b/c']) assert.equal((await findEntry(later, opened, Buffer.from(join(folder, name)))).unsettled, true, name)
+  for (const name of ['a', 'b', 'b/c'])
+    assert.equal((await findEntry(later, opened, Buffer.from(join(folder, name)))).unsettled, true, name)
   const second = await backUpPaths(later, store, [folder])
   assert.deepEqual([second.filesUnmodified, second.filesChanged], [2, 0])
   const again = await openPoint(later, await Repository.open(later, store, KEY_FILE), second.point)

@@ -9,8 +9,8 @@ import {
   anOperation,
   aPool,
   aSourceTree,
-  type BackupSettings,
   assertSameBytes,
+  type BackupSettings,
   backUpPaths,
   damageIn,
   type Files,
@@ -186,7 +186,11 @@ test('names that are no UTF-8, and every byte that a name may have, are kept', a
 test('a tree deeper than any path may be is backed up to its end', async (t) => {
   const source = await aSource(t)
   const name = 'd'.repeat(200)
-  execFileSync('sh', ['-c', `cd "$0" && for i in $(seq 60); do mkdir ${name} && cd -P ${name} 2>/dev/null || exit 1; done; echo deep > end`, source.folder])
+  execFileSync('sh', [
+    '-c',
+    `cd "$0" && for i in $(seq 60); do mkdir ${name} && cd -P ${name} 2>/dev/null || exit 1; done; echo deep > end`,
+    source.folder,
+  ])
   const stored = await source.backUp()
   assert.deepEqual(stored.warnings, [])
   const path = `${Array.from({ length: 60 }, () => name).join('/')}/end`

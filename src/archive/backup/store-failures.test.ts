@@ -2,7 +2,18 @@
 import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import { type TestContext, test } from 'node:test'
-import { anOperation, aPool, aSourceTree, assertSameBytes, backUpPaths, damageIn, filesOf, KEY_FILE, namesIn, noise } from '../../../test/support/pool.ts'
+import {
+  anOperation,
+  aPool,
+  aSourceTree,
+  assertSameBytes,
+  backUpPaths,
+  damageIn,
+  filesOf,
+  KEY_FILE,
+  namesIn,
+  noise,
+} from '../../../test/support/pool.ts'
 import { Repository } from '../../repository/index.ts'
 import { type Fault, FaultyStore, MemoryStore, storageError } from '../../storage/index.ts'
 

@@ -3,7 +3,18 @@ import assert from 'node:assert/strict'
 import { chmodSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { anOperation, aPool, aSourceTree, assertSameBytes, backUpPaths, damageIn, filesOf, KEY_FILE, noise, someFiles } from '../../../test/support/pool.ts'
+import {
+  anOperation,
+  aPool,
+  aSourceTree,
+  assertSameBytes,
+  backUpPaths,
+  damageIn,
+  filesOf,
+  KEY_FILE,
+  noise,
+  someFiles,
+} from '../../../test/support/pool.ts'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import { systemRandom } from '../../base/random.ts'
 import { systemDisk } from '../../platform/index.ts'

@@ -7,7 +7,11 @@ import { pushHole, spliceHoles, zeroRuns } from './zero-runs.ts'
 
 /** Blocks of zeros and of others, with a shorter one at the end, somewhere in a buffer. */
 const content = fc
-  .record({ blocks: fc.array(fc.boolean(), { maxLength: 12 }), tail: fc.integer({ min: 0, max: 4095 }), start: fc.integer({ min: 0, max: 5000 }) })
+  .record({
+    blocks: fc.array(fc.boolean(), { maxLength: 12 }),
+    tail: fc.integer({ min: 0, max: 4095 }),
+    start: fc.integer({ min: 0, max: 5000 }),
+  })
   .map(({ blocks, tail, start }) => {
     const parts = blocks.map((isZero) => Buffer.alloc(4096, isZero ? 0 : 7))
     const bytes = Buffer.concat([Buffer.alloc(start, 9), ...parts, Buffer.alloc(tail), Buffer.alloc(50, 9)])

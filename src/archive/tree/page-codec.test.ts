@@ -115,7 +115,10 @@ test('every flipped bit and every cut of a page is a page or TREE_DAMAGED', () =
     { kind: 'data', chunk: noise('x', 32), offset: 3, length: 70 },
     { kind: 'hole', length: 5 },
   ]
-  const page = encode([anEntry('a/b', { sizeBytes: 75, extents, xattrs: [{ name: Buffer.from('user.x'), value: Buffer.from('y') }] }), anEntry('a/c')])
+  const page = encode([
+    anEntry('a/b', { sizeBytes: 75, extents, xattrs: [{ name: Buffer.from('user.x'), value: Buffer.from('y') }] }),
+    anEntry('a/c'),
+  ])
   for (let bit = 0; bit < page.length * 8; bit++) {
     const flipped = Buffer.from(page)
     flipped[bit >> 3] = (flipped[bit >> 3] as number) ^ (1 << (bit & 7))
