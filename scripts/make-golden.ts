@@ -4,6 +4,8 @@
  *
  *   node scripts/make-golden.ts test/golden/format-v2
  */
+
+import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import * as fs from 'node:fs'
 import { join } from 'node:path'
@@ -68,6 +70,8 @@ interface Expected {
 const expected: Record<string, Expected> = {}
 collect(Buffer.from(SOURCE))
 fs.writeFileSync(join(folder, 'expected.json'), `${JSON.stringify(expected, null, 2)}\n`)
+// As git gives them back: readable by all.
+execFileSync('chmod', ['-R', 'u=rwX,go=rX', folder])
 // Folders that hold nothing would not come through git.
 for (const name of fs.readdirSync(join(folder, 'pool/packs'))) {
   if (fs.readdirSync(join(folder, 'pool/packs', name)).length === 0) fs.rmdirSync(join(folder, 'pool/packs', name))

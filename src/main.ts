@@ -5,9 +5,12 @@ import manifest from '../package.json' with { type: 'json' }
 import type { Programs } from './cli/index.ts'
 
 const projectFolder = dirname(import.meta.dirname)
-// Half of the time of a short command is compiling. The cache is keyed by content; where it can't be written there is none.
-const { directory } = enableCompileCache(join(projectFolder, 'node_modules/.cache/terp'))
-if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= dirname(directory)
+// Half of the time of a short command is compiling. The cache is keyed by content; where it can't be written there is none. A quickstart
+// promises to change nothing outside its data folder.
+if (!process.argv.includes('quickstart')) {
+  const { directory } = enableCompileCache(join(projectFolder, 'node_modules/.cache/terp'))
+  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= dirname(directory)
+}
 
 const programs: Programs = {
   version: manifest.version,

@@ -6,6 +6,10 @@ export const archiveError = defineErrors({
   SOURCE_UNREADABLE: { kind: 'forbidden', hint: 'Run the backup as a user who may read it, or exclude it.' },
   SOURCE_VANISHED: { kind: 'not-found', hint: 'It was deleted or renamed while the backup ran; the next backup sees what is there then.' },
   SOURCE_CHANGED: { kind: 'conflict', hint: 'It was written to while it was read; stop the writer, or back up from a snapshot.' },
+  SOURCE_EXHAUSTED: {
+    kind: 'exhausted',
+    hint: 'The process or the machine has no memory or open files left: raise the limits (ulimit -n), or free memory.',
+  },
   SOURCE_IS_LINK: {
     kind: 'invalid',
     hint: 'Only the link itself is protected: give the path that it points to, or end the path with a slash.',

@@ -1,6 +1,6 @@
 /** What the acts of this room answer. Numbers of bytes are of content unless the name says packed. */
 import type { Warning } from '../base/operation.ts'
-import type { Finding, RecoveryPoint } from '../repository/index.ts'
+import type { DamageList, Finding, RecoveryPoint } from '../repository/index.ts'
 import type { Entry } from './entry.ts'
 
 export interface BackupReport {
@@ -55,6 +55,8 @@ export interface Difference {
 
 export interface VerifyReport {
   readonly findings: readonly Finding[]
+  /** Chunks that can't be read, for `noteDamage`. */
+  readonly damage: DamageList
   readonly points: number
   readonly packs: number
   readonly bytesRead: number

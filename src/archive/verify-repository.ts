@@ -21,7 +21,7 @@ export async function verifyRepository(op: Operation, repository: Repository, op
   const objects = await verifyObjects(op, repository, options)
   const { points, damaged } = await repository.listPoints(op)
   const findings: Finding[] = [...objects.findings, ...damaged]
-  findings.push(...verifyChain(points))
+  findings.push(...verifyChain(points, damaged))
   const faults = await verifyTrees(op, repository, objects.usable, points)
   // A chunk that is lost because its pack is damaged is no finding of its own: its points are named at the pack.
   const byPack = new Map<string, Set<string>>()
@@ -38,6 +38,7 @@ export async function verifyRepository(op: Operation, repository: Repository, op
   })
   return {
     findings: attributed,
+    damage: objects.damage,
     points: points.length,
     packs: objects.packs,
     bytesRead: objects.bytesRead,
@@ -91,7 +92,7 @@ class TreeVerifier {
     const found = new Set<string>()
     const bytes = await this.#read(op, id, found)
     if (bytes) {
-      const page = this.#decode(id, bytes, found)
+      const page = this.#attempt(id, () => decodePage(bytes), found)
       if (page && isLeaf(page)) {
         for (const chunk of page.chunks) this.#present(chunk, found)
         for (const entry of page.entries)
@@ -105,8 +106,8 @@ class TreeVerifier {
 
   async #list(op: Operation, list: Extract<Extent, { kind: 'list' }>, found: Set<string>): Promise<void> {
     const bytes = await this.#read(op, list.chunk, found)
-    if (!bytes) return
-    for (const extent of decodeContentList(bytes)) {
+    const extents = bytes && this.#attempt(list.chunk, () => decodeContentList(bytes), found)
+    for (const extent of extents ?? []) {
       if (extent.kind === 'list') await this.#list(op, extent, found)
       else if (extent.kind === 'data') this.#present(extent.chunk, found)
     }
@@ -126,9 +127,9 @@ class TreeVerifier {
     }
   }
 
-  #decode(id: Buffer, bytes: Buffer, found: Set<string>) {
+  #attempt<T>(id: Buffer, decode: () => T, found: Set<string>): T | undefined {
     try {
-      return decodePage(bytes)
+      return decode()
     } catch (error) {
       if (!isKind(error, 'corrupt')) throw error
       this.#fault(id, error.code, error.message, found)
@@ -145,10 +146,10 @@ class TreeVerifier {
   }
 }
 
-/** Each manifest names the one before it; a gap is a manifest that someone took away. */
-function verifyChain(points: readonly RecoveryPoint[]): Finding[] {
+/** Each manifest names the one before it; a gap is a manifest that someone took away. A damaged one is there. */
+function verifyChain(points: readonly RecoveryPoint[], damaged: readonly Finding[]): Finding[] {
   const findings: Finding[] = []
-  const names = new Set(points.map((point) => point.object.slice(-70, -6)))
+  const names = new Set([...points, ...damaged].map(({ object }) => object.slice(-70, -6)))
   for (const point of points) {
     const { previous } = point.publicPart
     if (previous === null || names.has(previous)) continue

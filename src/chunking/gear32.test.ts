@@ -46,7 +46,11 @@ function chunksOf(bytes: Uint8Array, cutter?: Cutter): string[] {
 /** Content of any kind: random, of few values, or all zeros. */
 const content = fc
   .record({ length: fc.integer({ min: 0, max: 40_000 }), seed: fc.string({ maxLength: 5 }), mask: fc.constantFrom(0xff, 0x03, 0x00) })
-  .map(({ length, seed, mask }) => seededRandom(seed).bytes(length).map((byte) => byte & mask))
+  .map(({ length, seed, mask }) =>
+    seededRandom(seed)
+      .bytes(length)
+      .map((byte) => byte & mask),
+  )
 
 test('chunks joined are the input', () => {
   fc.assert(

@@ -17,10 +17,15 @@ export const cliError = defineErrors({
   POOL_NOT_REGISTERED: { kind: 'not-found', hint: 'Register the pool with a vault first: `terp pool register`.' },
   POOL_ALREADY_REGISTERED: {
     kind: 'conflict',
-    hint: 'This pool has its vault already; send recovery points there with `terp pool upload`.',
+    hint: 'Send recovery points to its vault with `terp pool upload`, or make a new copy under a new passphrase with `terp pool register --again`.',
   },
   UPLOAD_BUSY: { kind: 'locked', retry: 'later', hint: 'Another upload or registration of this pool runs; wait until it has finished.' },
   SERVER_NOT_FOUND: { kind: 'not-found', hint: 'Leave --server out to see all servers of the vault with --list.' },
+  ONE_KEY_SLOT: { kind: 'invalid', hint: 'If the only secret is lost, so is the pool: when you make one, use --recovery-key-out.' },
+  SAMPLE_EMPTY: {
+    kind: 'not-found',
+    hint: 'Nothing was restored and compared: protect a folder with files that are not being changed, or restore some with `terp pool restore`.',
+  },
   SAMPLE_MISMATCH: {
     kind: 'corrupt',
     hint: 'A restored file is not equal to its source: run `terp pool verify --read-data`, and report this.',

@@ -54,7 +54,24 @@ export async function lockPool(run: Run, pool: Pick<OpenPool, 'folder' | 'store'
   return lock
 }
 
-/** Uploads and registrations exclude each other, and nothing else (docs/locking.md); UPLOAD_BUSY. */
+/** Both locks (docs/locking.md): a registration decides where uploads go, and writes to the pool. UPLOAD_BUSY, REPOSITORY_BUSY. */
+export async function lockRegistration(run: Run, pool: Pick<OpenPool, 'folder' | 'store'>): Promise<DiskLock> {
+  const uploads = await lockUpload(run, pool.folder)
+  try {
+    const writing = await lockPool(run, pool)
+    return {
+      async release() {
+        await writing.release()
+        await uploads.release()
+      },
+    }
+  } catch (error) {
+    await uploads.release()
+    throw error
+  }
+}
+
+/** Uploads and registrations exclude each other; UPLOAD_BUSY. */
 export async function lockUpload(run: Run, folder: string): Promise<DiskLock> {
   const lock = await run.disk.lock(`${folder}/UPLOAD.LOCK`)
   if (!lock) throw cliError('UPLOAD_BUSY', `another process sends recovery points of ${folder}`, { context: { folder } })

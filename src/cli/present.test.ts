@@ -118,7 +118,7 @@ describe('JSON', () => {
     const report = { filesRestored: 1, bytesRestored: 2, othersRestored: 3, filesSkipped: 4, filesFailed: 5, skipped: [], failed: [] }
     const restore = presentRestore({ ...report, warnings: [], durationMs: 1, foundDamage: false }, [], false)
     assert.deepEqual([restore.files_restored, restore.bytes_restored, restore.files_skipped, restore.files_failed], [1, 2, 4, 5])
-    assert.deepEqual(presentVerify({ findings: [], points: 1, packs: 2, bytesRead: 3, durationMs: 4 }).findings, [])
+    assert.deepEqual(presentVerify({ findings: [], damage: new Map(), points: 1, packs: 2, bytesRead: 3, durationMs: 4 }).findings, [])
     const finding = { code: 'PACK_DAMAGED', severity: 'damage', object: 'packs/x', message: 'm', recoveryPoints: [ID] } as const
     assert.deepEqual(presentFinding(finding), {
       code: 'PACK_DAMAGED',

@@ -1,5 +1,5 @@
 /** The servers of a vault, as a recovery session and a passphrase open them: on any machine, without the pool. */
-import { hasCode, type TerpError } from '../base/errors.ts'
+import { hasCode, isKind, TerpError } from '../base/errors.ts'
 import { type RecoveryPoint, Repository, repositoryError } from '../repository/index.ts'
 import { openRecovery, type StoreDescriptor, VaultStore } from '../storage/index.ts'
 import { cliError } from './errors.ts'
@@ -21,7 +21,10 @@ export interface VaultQuery {
   readonly server?: string
 }
 
-/** Those that the passphrase opens, at least one. SERVER_NOT_FOUND, SECRET_WRONG, REPOSITORY_NOT_FOUND when no server has stored anything. */
+/**
+ * Those that the passphrase opens, at least one. SERVER_NOT_FOUND, SECRET_WRONG, REPOSITORY_NOT_FOUND when no server has stored anything.
+ * One that is damaged is a warning as long as another one opens.
+ */
 export async function openVaultServers(run: Run, query: VaultQuery): Promise<VaultServer[]> {
   const { op, disk } = run
   const credentials = (await readSmallFile(disk, query.credentialsFile, 'the credentials file')).toString('utf8')
@@ -32,24 +35,35 @@ export async function openVaultServers(run: Run, query: VaultQuery): Promise<Vau
   if (wanted.length === 0) throw noServer(query.server)
 
   const opened: VaultServer[] = []
-  let wrong = 0
+  const wrong: string[] = []
+  const broken: TerpError[] = []
   for (const { id: serverId, name } of wanted) {
     const access = { url: session.url, serverId, bearerToken: session.token }
     try {
       const repository = await Repository.open(op, new VaultStore(access, fetch), secret)
       opened.push({ id: serverId, name, repository, descriptor: { kind: 'vault', ...access } })
     } catch (error) {
-      // Each server has a passphrase of its own, and one that registered only has no copy yet. Anything else is a failure.
-      if (hasCode(error, 'SECRET_WRONG')) wrong++
+      // Each server has a passphrase of its own, one that registered only has no copy yet, and one that is damaged must not keep the others back.
+      if (hasCode(error, 'SECRET_WRONG')) wrong.push(name)
+      else if (isKind(error, 'corrupt') || isKind(error, 'invalid')) broken.push(ofServer(error, name))
       else if (!hasCode(error, 'REPOSITORY_NOT_FOUND')) throw error
     }
   }
+  // When none opens, the first is the failure itself.
+  for (const { code, message, context } of opened.length > 0 ? broken : broken.slice(1)) {
+    run.warn({ code, message, item: String(context.server) })
+  }
   if (opened.length > 0) return opened
-  if (wrong === 0) throw repositoryError('REPOSITORY_NOT_FOUND', `no server has stored anything in the vault at ${session.url}`)
-  const names = wanted.map(({ name }) => name).join(', ')
-  throw repositoryError('SECRET_WRONG', `this passphrase does not open the copy of ${names}`, {
+  if (broken[0]) throw broken[0]
+  if (wrong.length === 0) throw repositoryError('REPOSITORY_NOT_FOUND', `no server has stored anything in the vault at ${session.url}`)
+  throw repositoryError('SECRET_WRONG', `this passphrase does not open the copy of ${wrong.join(', ')}`, {
     hint: 'Check that the file holds the passphrase that was given to `terp pool register`.',
   })
+}
+
+function ofServer(error: TerpError, server: string): TerpError {
+  const context = { ...error.context, server }
+  return new TerpError(error.code, error, `the copy of ${server} can not be opened: ${error.message}`, { cause: error, context })
 }
 
 function noServer(name: string | undefined): TerpError {

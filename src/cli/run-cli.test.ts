@@ -156,6 +156,11 @@ describe('pool init', () => {
     assert.equal(exitCode, 0)
     assert.match(err, /only one key slot/)
     assert.equal(out, `made the pool ${pool}\n`)
+    const { out: summary } = await terp('pool', 'init', `${pool}-2`, '--key-file', key, '--json')
+    assert.deepEqual(
+      JSON.parse(summary).warnings.map(({ code }: { code: string }) => code),
+      ['ONE_KEY_SLOT'],
+    )
   })
 
   it('refuses a pool, a full folder, a file, and to overwrite a recovery key, and changes nothing', async (t) => {

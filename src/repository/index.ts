@@ -1,5 +1,6 @@
 export { ChunkReader, locate, planReads } from './chunk-reader.ts'
 export { readConfiguration, writeConfiguration } from './configuration.ts'
+export { type DamageList, noteDamage } from './damage-list.ts'
 export { repositoryError } from './errors.ts'
 export type { RepositoryFormat } from './format/format-file.ts'
 export type { ChunkIndex, ChunkLocation } from './index/chunk-index.ts'

@@ -2,7 +2,7 @@
  * A repository opened to read: keys, recovery points, index, chunks. Locks nothing, changes nothing; works the same over a disk and over a vault.
  * Writing is `openWriteSession` (write-session.ts), which takes one of these.
  */
-import { hasCode, isKind } from '../base/errors.ts'
+import { hasCode, isKind, type TerpError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
 import type { ObjectStore } from '../storage/index.ts'
@@ -96,10 +96,18 @@ export class Repository {
     const format = await readFormat(op, store, use)
     const { slots, damaged } = await listKeySlots(op, store)
     for (const name of damaged) op.warn({ code: 'KEY_SLOT_DAMAGED', message: `${name} is damaged`, item: name })
+    let damage: TerpError | undefined
     for (const slot of slots) {
-      const bundle = unwrapBundle(slot, format.repositoryId, secret)
-      if (bundle) return new Repository(store, format, bundle)
+      try {
+        const bundle = unwrapBundle(slot, format.repositoryId, secret)
+        if (bundle) return new Repository(store, format, bundle)
+      } catch (error) {
+        // Another slot may open all the same: a repository that was begun twice has slots of the first try.
+        if (!hasCode(error, 'KEY_SLOT_DAMAGED')) throw error
+        damage ??= error
+      }
     }
+    if (damage) throw damage
     const lost = damaged.map((name) => name.replace(/^keys\/|\.(key|copy)$/g, '')).filter((id) => !slots.some(({ slot }) => slot === id))
     if (lost.length > 0)
       throw repositoryError('KEY_SLOT_DAMAGED', `no key slot opens with this ${describe(secret)}, and ${lost.join(', ')} is damaged`)
@@ -143,8 +151,8 @@ export class Repository {
     )
   }
 
-  /** Reads all segments. A damaged one costs nothing but the reading of pack directories. */
-  async loadIndex(op: Operation): Promise<LoadedIndex> {
+  /** Reads all segments, and the directories of packs that no good one lists: a segment that is damaged or lost costs a reader nothing else. */
+  async loadIndex(op: Operation, options: { readonly listedOnly?: boolean } = {}): Promise<LoadedIndex> {
     const index = new ChunkIndex()
     const segments: IndexSegment[] = []
     const damagedSegments: string[] = []
@@ -167,7 +175,7 @@ export class Repository {
         damagedSegments.push(name)
       }
     }
-    if (damagedSegments.length > 0) await this.addUnlistedPacks(op, index, listed)
+    if (!options.listedOnly) await this.addUnlistedPacks(op, index, listed)
     return { index, segments, damagedSegments, listed }
   }
 

@@ -4,6 +4,7 @@
  */
 import { isKind } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
+import type { DamageList } from './damage-list.ts'
 import { decodeFormat, FORMAT_NAMES, getIfThere } from './format/format-file.ts'
 import { decodeSealedObject, OBJECT_KIND, SealedObjectError } from './format/sealed-object.ts'
 import { ChunkIndex } from './index/chunk-index.ts'
@@ -18,6 +19,8 @@ export interface VerifiedObjects {
   readonly usable: ChunkIndex
   /** Of all packs that were ever listed: says which pack a lost chunk was in. */
   readonly listed: ChunkIndex
+  /** What can't be read, for `noteDamage`. */
+  readonly damage: DamageList
   readonly packs: number
   readonly bytesRead: number
 }
@@ -28,13 +31,37 @@ export async function verifyObjects(op: Operation, repository: Repository, optio
     findings.push({ code, severity, object, message, recoveryPoints: [] })
   }
   await verifyFormat(op, repository, report)
-  const { damaged } = await listKeySlots(op, repository.store)
-  for (const name of damaged) report('KEY_SLOT_DAMAGED', name, 'this copy of a key slot is not what was written')
+  await verifySlots(op, repository, report)
   await verifyConfiguration(op, repository, report)
   const loaded = await repository.loadIndex(op)
   for (const name of loaded.damagedSegments)
     report('INDEX_SEGMENT_DAMAGED', name, 'this index segment can not be read; the packs are read instead')
-  return { findings, listed: loaded.index, ...(await verifyPacks(op, repository, loaded.listed, options.readData, report)) }
+  const packs = await verifyPacks(op, repository, loaded.listed, options.readData, report)
+  softenHealed(findings, loaded.index, packs)
+  return { findings, listed: loaded.index, ...packs }
+}
+
+/** Damage of which every chunk stands in another pack too is no loss. */
+function softenHealed(findings: Finding[], listed: ChunkIndex, { usable, damage }: { usable: ChunkIndex; damage: DamageList }): void {
+  for (const [i, finding] of findings.entries()) {
+    const pack = packOfName(finding.object)
+    const chunks = pack === undefined ? undefined : damage.get(pack)
+    if (pack === undefined || chunks === undefined || finding.severity !== 'damage') continue
+    const ids = chunks === 'all' ? listed.idsIn(pack) : [...chunks].map((id) => Buffer.from(id, 'hex'))
+    const isHealed = [...ids].every((id) => usable.find(id) !== undefined)
+    if (isHealed) findings[i] = { ...finding, severity: 'hint', message: `${finding.message}; what it held is stored in another pack too` }
+  }
+}
+
+async function verifySlots(op: Operation, repository: Repository, report: Report): Promise<void> {
+  const { damaged } = await listKeySlots(op, repository.store)
+  for (const name of damaged) report('KEY_SLOT_DAMAGED', name, 'this copy of a key slot is not what was written')
+  const names = new Set<string>()
+  for await (const { name } of repository.store.list(op, 'keys/')) names.add(name)
+  for (const name of names) {
+    const twin = name.endsWith('.key') ? name.replace(/key$/, 'copy') : name.replace(/copy$/, 'key')
+    if (!names.has(twin)) report('KEY_SLOT_DAMAGED', twin, 'this copy of a key slot is missing')
+  }
 }
 
 type Report = (code: string, object: string, message: string, severity?: Finding['severity']) => void
@@ -60,6 +87,7 @@ async function verifyConfiguration(op: Operation, repository: Repository, report
 
 async function verifyPacks(op: Operation, repository: Repository, listed: ReadonlyMap<string, number>, readData: boolean, report: Report) {
   const usable = new ChunkIndex()
+  const lost = new Map<string, Set<string> | 'all'>()
   const missing = new Map(listed)
   const present: { sha256: string; sizeBytes: number; name: string }[] = []
   for await (const { name, sizeBytes } of repository.store.list(op, 'packs/')) {
@@ -80,11 +108,14 @@ async function verifyPacks(op: Operation, repository: Repository, listed: Readon
         ? await verifyPack(op, repository.store, repository.keys, sha256)
         : { records: await readPackDirectory(op, repository.store, repository.keys, sha256, sizeBytes), damage: [] }
       for (const error of damage) report(error.code, name, error.message)
+      const chunks = damage.flatMap(({ context }) => (typeof context.chunk === 'string' ? [context.chunk] : []))
+      if (chunks.length > 0) lost.set(sha256, new Set(chunks))
       usable.addPack({ sha256, sizeBytes, records })
       if (readData) bytesRead += sizeBytes
     } catch (error) {
       if (!isKind(error, 'corrupt')) throw error
       report(error.code, name, error.message)
+      lost.set(sha256, 'all')
     }
     op.progress({
       phase: 'packs',
@@ -94,6 +125,9 @@ async function verifyPacks(op: Operation, repository: Repository, listed: Readon
       bytesTotal: readData ? bytesTotal : 0,
     })
   }
-  for (const sha256 of missing.keys()) report('PACK_MISSING', packName(sha256), 'the index lists this pack, and it is not there')
-  return { usable, packs: present.length, bytesRead }
+  for (const sha256 of missing.keys()) {
+    report('PACK_MISSING', packName(sha256), 'the index lists this pack, and it is not there')
+    lost.set(sha256, 'all')
+  }
+  return { usable, damage: lost, packs: present.length, bytesRead }
 }

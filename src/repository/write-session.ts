@@ -11,7 +11,9 @@ import { hasCode, invariant, isKind, type TerpError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
 import type { ObjectStore, PruningStore } from '../storage/index.ts'
+import { isListed, readDamageList } from './damage-list.ts'
 import { repositoryError } from './errors.ts'
+import { healFormat } from './format/format-file.ts'
 import { ChunkIndex } from './index/chunk-index.ts'
 import { KnownChunks, type KnownChunksMemory } from './index/known-chunks.ts'
 import { encodeSegment, MOST_RECORDS } from './index/segment.ts'
@@ -19,13 +21,14 @@ import { type RepositoryKeys, sourceId } from './keys/hierarchy.ts'
 import {
   encodeManifest,
   type ManifestBody,
+  type ManifestName,
   type ManifestStatistics,
   manifestOfName,
   type PathText,
   type RecoveryPoint,
 } from './manifest/manifest.ts'
 import { ChunkWriter } from './pack/chunk-writer.ts'
-import { type PackClass, packOfName, type SealedPack } from './pack/pack-format.ts'
+import { type PackClass, packName, packOfName, type SealedPack } from './pack/pack-format.ts'
 import { readPackDirectory } from './pack/pack-reader.ts'
 import type { Repository } from './repository.ts'
 
@@ -69,18 +72,22 @@ export class WriteSession {
   readonly known: KnownChunks
   /** Of what was there when the session began, and of all packs sealed since. */
   readonly index: ChunkIndex
-  /** True when packs that segments list are missing or cut short: then what older trees name need not be there. */
+  /** True when packs are missing, cut short or damaged, or may be: then what older trees name need not be there. */
   readonly hasGaps: boolean
   #unindexed: SealedPack[] = []
   #unindexedRecords = 0
   #closed = false
 
-  constructor(repository: Repository, epoch: number, known: KnownChunks, index: ChunkIndex, hasGaps: boolean) {
-    this.repository = repository
-    this.epoch = epoch
-    this.known = known
-    this.index = index
-    this.hasGaps = hasGaps
+  /** Held for as long as the session lives: a lock that nobody refers to could be closed with its file. */
+  readonly lock: WriterLock
+
+  constructor(parts: Pick<WriteSession, 'repository' | 'lock' | 'epoch' | 'known' | 'index' | 'hasGaps'>) {
+    this.repository = parts.repository
+    this.lock = parts.lock
+    this.epoch = parts.epoch
+    this.known = parts.known
+    this.index = parts.index
+    this.hasGaps = parts.hasGaps
   }
 
   get grant(): WriterGrant {
@@ -140,6 +147,8 @@ export class WriteSession {
     await this.#checkEpoch(op)
     const source = sourceId(keys, point.source)
     const last = await lastManifest(op, store, source)
+    // Its writer may have been killed before it was durable; then this one could survive a crash that takes the one before it.
+    if (last && this.repository.format.kind === 'pool') await store.put(op, last.name, await store.get(op, last.name))
     const id = point.id ?? randomHex(op.random, 16)
     const sequence = (last?.sequence ?? 0) + 1
     const publicPart = { id, source, sequence, previous: last?.sha256 ?? null, ...(point.packs ? { packs: point.packs } : {}) }
@@ -179,34 +188,40 @@ export class WriteSession {
 export async function openWriteSession(
   op: Operation,
   repository: Repository,
-  _lock: WriterLock,
+  lock: WriterLock,
   pruning?: PruningStore,
 ): Promise<WriteSession> {
   const { store } = repository
   const epoch = await takeEpoch(op, store, pruning)
-  const loaded = await repository.loadIndex(op)
+  await healFormat(op, store, pruning)
+  const loaded = await repository.loadIndex(op, { listedOnly: true })
   const present = new Map<string, number>()
   for await (const { name, sizeBytes } of store.list(op, 'packs/')) {
     const sha256 = packOfName(name)
     if (sha256 !== undefined) present.set(sha256, sizeBytes)
   }
   const recovered = await readUnlistedPacks(op, repository, present, loaded.listed)
+  if (pruning) await settlePacks(op, store, recovered)
   if (recovered.length > 0) {
     const segment = encodeSegment(op.random, repository.keys, recovered)
     await store.put(op, segment.name, segment.bytes)
   }
   if (pruning) for (const name of loaded.damagedSegments) await pruning.quarantine(op, name)
+  const damage = await readDamageList(op, repository)
   const isWhole = (pack: string) => present.get(pack) === loaded.listed.get(pack)
+  const isSound = (pack: string, id?: Buffer) => id === undefined || !isListed(damage, pack, id)
   const index = new ChunkIndex()
-  for (const segment of loaded.segments) index.addSegment(segment, isWhole)
-  for (const pack of recovered) index.addPack(pack)
+  for (const segment of loaded.segments) index.addSegment(segment, (pack, id) => isWhole(pack) && isSound(pack, id))
+  for (const pack of recovered) index.addPack(pack, isSound)
   const known = KnownChunks.withRoomFor(index.size + 65_536)
   for (const id of index.ids()) {
     known.add(id)
     if (known.needsRoom) known.grow()
   }
-  const hasGaps = [...loaded.listed.keys()].some((pack) => !isWhole(pack))
-  return new WriteSession(repository, epoch, known, index, hasGaps)
+  // A segment that is gone may have listed packs that are gone too.
+  const mayLack = loaded.damagedSegments.length > 0 || recovered.length > 0 || damage.size > 0
+  const hasGaps = mayLack || [...loaded.listed.keys()].some((pack) => !isWhole(pack))
+  return new WriteSession({ repository, lock, epoch, known, index, hasGaps })
 }
 
 async function readUnlistedPacks(
@@ -226,6 +241,19 @@ async function readUnlistedPacks(
     }
   }
   return found
+}
+
+/**
+ * A writer that was killed may have left packs that can be seen and are not durable yet. Putting one again makes its folder durable, and so
+ * all packs in it: the smallest of each folder will do.
+ */
+async function settlePacks(op: Operation, store: ObjectStore, packs: readonly SealedPack[]): Promise<void> {
+  const smallest = new Map<string, SealedPack>()
+  for (const pack of packs) {
+    const folder = pack.sha256.slice(0, 2)
+    if (pack.sizeBytes < (smallest.get(folder)?.sizeBytes ?? Number.POSITIVE_INFINITY)) smallest.set(folder, pack)
+  }
+  for (const { sha256 } of smallest.values()) await store.put(op, packName(sha256), await store.get(op, packName(sha256)))
 }
 
 async function takeEpoch(op: Operation, store: ObjectStore, pruning: PruningStore | undefined): Promise<number> {
@@ -254,11 +282,11 @@ function epochName(epoch: number): string {
 }
 
 /** Damaged manifests count: their number is taken, and their hash stands in their name. */
-async function lastManifest(op: Operation, store: ObjectStore, source: string): Promise<{ sequence: number; sha256: string } | undefined> {
-  let last: { sequence: number; sha256: string } | undefined
+async function lastManifest(op: Operation, store: ObjectStore, source: string): Promise<(ManifestName & { name: string }) | undefined> {
+  let last: (ManifestName & { name: string }) | undefined
   for await (const { name } of store.list(op, `points/${source}/`)) {
     const parts = manifestOfName(name)
-    if (parts && parts.sequence > (last?.sequence ?? 0)) last = parts
+    if (parts && parts.sequence > (last?.sequence ?? 0)) last = { ...parts, name }
   }
   return last
 }

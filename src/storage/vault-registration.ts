@@ -11,6 +11,7 @@ import {
   privateKeyText,
   publicKeyText,
   readAnswer,
+  readSigningKey,
   recoveryOpenedShape,
   registeredShape,
   signedHeaders,
@@ -36,17 +37,20 @@ export interface RegistrationOptions {
   /** The text of the credentials file. */
   readonly credentials: string
   readonly serverName: string
+  /** As in `Registration`; without it one is made. With the key and the name of an earlier call the vault tells the same server again. */
+  readonly privateKey?: string
   readonly fetch: Fetch
 }
 
 /**
- * Makes a key and registers it. CREDENTIALS_UNREADABLE, CREDENTIALS_EXPIRED, CREDENTIALS_FOREIGN, CREDENTIALS_SUPERSEDED, CREDENTIALS_USED,
+ * Registers a key. CREDENTIALS_UNREADABLE, CREDENTIALS_EXPIRED, CREDENTIALS_FOREIGN, CREDENTIALS_SUPERSEDED, CREDENTIALS_USED,
  * VAULT_SERVER_NAME_TAKEN, VAULT_SERVERS_FULL, VAULT_CLOCK_SKEW, VAULT_UNREACHABLE.
  */
-export async function registerServer(op: Operation, { credentials: text, serverName, fetch }: RegistrationOptions): Promise<Registration> {
-  const credentials = readCredentials(op, text)
+export async function registerServer(op: Operation, options: RegistrationOptions): Promise<Registration> {
+  const { serverName, fetch } = options
+  const credentials = readCredentials(op, options.credentials)
   const { url } = credentials
-  const privateKey = makeSigningKey(op.random)
+  const privateKey = options.privateKey === undefined ? makeSigningKey(op.random) : readSigningKey(options.privateKey)
   const body = jsonBytes({ credentials, serverName, publicKey: publicKeyText(privateKey) })
   const target = vaultPaths.registrations
   // The same key for each try: if the first answer was lost, the second one is about the same server.

@@ -1,26 +1,29 @@
 /** A clock that stands still and lets a test act whenever the program asks for the time: between two of its steps, without any waiting. */
+import { readdirSync, readlinkSync } from 'node:fs'
 import { ManualClock } from '../../src/base/clock.ts'
 import { LATER_MS } from './pool.ts'
 
 export class HookedClock extends ManualClock {
-  #calls = 0
-  readonly #hook: (call: number) => void
+  readonly #hook: () => void
 
-  constructor(hook: (call: number) => void, nowMs = LATER_MS) {
+  constructor(hook: () => void, nowMs = LATER_MS) {
     super(nowMs)
     this.#hook = hook
   }
 
   override nowMs(): number {
-    this.#hook(++this.#calls)
+    this.#hook()
     return super.nowMs()
   }
 }
 
-/**
- * The number of the first question that a first backup of `folder` asks when it reads a file: one was asked at the start, and one for each
- * folder, of those on the way there and of `subfolders`.
- */
-export function firstReading(folder: string, subfolders = 0): number {
-  return 1 + (folder.split('/').length - 1) + subfolders + 1
+/** Whether this process has the file or folder open now: a question for the time is asked while it is read. */
+export function isOpen(path: string): boolean {
+  return readdirSync('/proc/self/fd').some((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`) === path
+    } catch {
+      return false // the descriptor of the listing itself
+    }
+  })
 }

@@ -55,7 +55,7 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
   }
   const roots = presentRoots(options.paths, warn)
   const previous = await findPrevious(op, options, roots)
-  const reader = previous && treeOf(session, previous)
+  const tree = new PreviousTree(op, session, previous && treeOf(session, previous))
   const walkOptions: WalkOptions = {
     roots,
     isExcluded: exclusionOf(options.excludes),
@@ -69,8 +69,8 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
   const lanes = openLanes(session, options.workerStore ? { store: options.workerStore, count: options.lanes ?? DEFAULT_LANES } : undefined)
   const run = new BackupRun(op, {
     lanes,
-    tree: new TreeWriter(treeChunks, pageSeed(session.repository.keys)),
-    previous: new PreviousTree(op, session, reader),
+    tree: new TreeWriter(treeChunks, pageSeed(session.repository.keys), () => tree.isDamaged),
+    previous: tree,
     accounts: systemAccounts(),
     forceRead: options.forceRead,
     warn,

@@ -2,7 +2,7 @@
 import { invariant } from '../../base/errors.ts'
 import type { Operation, Warning } from '../../base/operation.ts'
 import { BUNDLED_BELOW_BYTES } from '../../chunking/index.ts'
-import { type Accounts, PosixError } from '../../platform/index.ts'
+import { type Accounts, PosixError, syncFileSystem } from '../../platform/index.ts'
 import type { ManifestStatistics } from '../../repository/index.ts'
 import type { Entry } from '../entry.ts'
 import type { TreeRoot, TreeWriter } from '../tree/tree-writer.ts'
@@ -38,6 +38,7 @@ const BATCH_FILES = 512
 /** Each batch keeps its folders open. */
 const BATCH_FOLDERS = 64
 const MOST_SLOTS = 32_768
+const MOST_FOLLOWERS = 256
 const PROGRESS_EVERY = 256
 /** A file of this size is progress by itself. */
 const LARGE_BYTES = 16_777_216
@@ -51,9 +52,13 @@ export class BackupRun {
   #batchBytes = 0
   #batchFolders = new Set<WalkItem['folder']>()
   /** First slot of each inode with several names that was read in this run. */
-  readonly #inodes = new Map<string, Slot>()
+  readonly #inodes = new Map<string, { readonly slot: Slot; left: number }>()
+  /** When what was dirty on a file system was written out, by its device. */
+  readonly #syncedAtMs = new Map<number, number>()
   /** Those whose folder is held open for a lane. */
   readonly #reading = new Set<Slot>()
+  /** Further names of inodes that wait for the first. */
+  #followers = 0
   #taken = 0
   #stored = 0
   readonly counts = {
@@ -82,18 +87,37 @@ export class BackupRun {
     const slot: Slot = { item, before, entry: undefined, owed: undefined }
     this.#slots.push(slot)
     const { stat } = item
+    if (!this.#syncedAtMs.has(stat.dev)) this.#writeOut(item)
     // --force-read is about content: metadata is known by its change time all the same.
     const mustRead = this.#parts.forceRead && stat.kind === 'file'
-    const isKept = isUnchanged(before, stat) && before.ancestor === item.ancestor && !mustRead && this.#parts.previous.isHeld(before)
-    if (isKept) slot.entry = before
+    const isKept =
+      isUnchanged(before, stat) && before.ancestor === item.ancestor && !mustRead && (await this.#parts.previous.isHeld(before))
+    if (isKept) slot.entry = before.dev === stat.dev ? before : { ...before, dev: stat.dev }
     else if (stat.kind !== 'file') slot.entry = this.#readNode(item)
     else await this.#owe(slot)
     await this.#drain(this.#slots.length - this.#head > MOST_SLOTS)
   }
 
+  /**
+   * Once for each file system, before anything on it is looked at. A program that has mapped a file may store into a page that is dirty already
+   * without moving the change time; once the page is written out, its next store moves it. So what has an older change time than this is settled.
+   */
+  #writeOut({ stat, opened, folder }: WalkItem): void {
+    this.#syncedAtMs.set(stat.dev, this.#op.clock.nowMs())
+    try {
+      syncFileSystem((opened ?? folder).fd)
+    } catch (error) {
+      if (!(error instanceof PosixError)) throw error // a source that can't be synced can be read all the same
+    }
+  }
+
+  #syncedAt({ stat }: WalkItem): number {
+    return this.#syncedAtMs.get(stat.dev) ?? 0
+  }
+
   #readNode(item: WalkItem): Entry | null {
     try {
-      return entryOfNode(item, this.#parts.accounts, this.#op.clock.nowMs())
+      return entryOfNode(item, this.#parts.accounts, this.#syncedAt(item))
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
       this.#parts.warn(sourceWarning(item.path, error))
@@ -103,19 +127,18 @@ export class BackupRun {
 
   async #owe(slot: Slot): Promise<void> {
     const { stat, folder } = slot.item
-    if (stat.links > 1) {
-      const first = this.#inodes.get(`${stat.dev}:${stat.ino}`)
-      if (first) {
-        slot.owed = (first.owed ?? Promise.resolve()).then(() => {
-          slot.entry = first.entry ? entryOfLink(slot.item, first.entry) : null
-        })
-        slot.owed.catch(() => {}) // awaited in order, by #drain
-        return
-      }
-      this.#inodes.set(`${stat.dev}:${stat.ino}`, slot)
-    }
     folder.retain()
     this.#reading.add(slot)
+    const first = stat.links > 1 ? this.#firstOfInode(slot) : undefined
+    if (first) {
+      slot.owed = this.#followLink(slot, first)
+      slot.owed.catch(() => {}) // awaited in order, by #drain
+      // It keeps its folder open until then, like a file of the batch.
+      this.#batchFolders.add(folder)
+      if (this.#batchFolders.size >= BATCH_FOLDERS) await this.#sendBatch()
+      while (this.#followers > MOST_FOLLOWERS) await this.#drain(true)
+      return
+    }
     if (stat.sizeBytes >= BUNDLED_BELOW_BYTES) {
       slot.owed = (await this.#submit([slot])).done
       return
@@ -127,6 +150,30 @@ export class BackupRun {
     this.#batchFolders.add(folder)
     const isFull = this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_FILES || this.#batchFolders.size >= BATCH_FOLDERS
     if (isFull) await this.#sendBatch()
+  }
+
+  /** The slot under which this inode is read in this run, if another name of it came before. Forgotten after its last name. */
+  #firstOfInode(slot: Slot): Slot | undefined {
+    const { stat } = slot.item
+    const key = `${stat.dev}:${stat.ino}`
+    const known = this.#inodes.get(key)
+    if (!known) {
+      this.#inodes.set(key, { slot, left: stat.links - 1 })
+      return undefined
+    }
+    if (--known.left <= 0) this.#inodes.delete(key)
+    return known.slot
+  }
+
+  /** Takes over what was read under the first name, if that was the very inode that this name had; else it is read by itself. */
+  async #followLink(slot: Slot, first: Slot): Promise<void> {
+    this.#followers++
+    await first.owed
+    this.#followers--
+    if (first.entry && isUnchanged(first.entry, slot.item.stat, 'read now')) {
+      slot.entry = entryOfLink(slot.item, first.entry)
+      this.#release(slot)
+    } else await (await this.#submit([slot])).done
   }
 
   #deferred: { promise: Promise<void>; resolve: (owed: Promise<void>) => void } | undefined
@@ -143,7 +190,10 @@ export class BackupRun {
   async #sendBatch(): Promise<void> {
     const batch = this.#batch
     const deferred = this.#deferred
-    if (batch.length === 0 || !deferred) return
+    if (batch.length === 0 || !deferred) {
+      this.#batchFolders = new Set()
+      return
+    }
     this.#batch = []
     this.#batchBytes = 0
     this.#batchFolders = new Set()
@@ -154,7 +204,7 @@ export class BackupRun {
   /** Resolves once a lane took it; `done` once it answered. */
   async #submit(slots: readonly Slot[]): Promise<{ done: Promise<void> }> {
     const files = slots.map(
-      ({ item }): LaneFile => ({ folderFd: item.folder.fd, name: item.name, path: item.path, sizeBytes: item.stat.sizeBytes }),
+      ({ item }): LaneFile => ({ folderFd: item.folder.fd, name: item.name, path: item.path, settledMs: this.#syncedAt(item) }),
     )
     const { answer } = await this.#parts.lanes.submit(this.#op, files)
     const done = answer.then(({ results, addedBytes, packedBytes }) => {

@@ -6,10 +6,10 @@ import { isFresh, type LaneResult } from './lane.ts'
 import type { WalkItem } from './walk.ts'
 
 /** Nothing about it changed: every change of content or metadata moves the change time, which no program can set back. */
-export function isUnchanged(before: Entry | undefined, stat: FileStat): before is Entry {
+export function isUnchanged(before: Entry | undefined, stat: FileStat, when: 'read before' | 'read now' = 'read before'): before is Entry {
   return (
     before !== undefined &&
-    !before.unsettled &&
+    (when === 'read now' || !before.unsettled) &&
     before.kind === stat.kind &&
     before.ino === stat.ino &&
     before.ctimeSec === stat.ctimeSec &&

@@ -2,6 +2,7 @@
 import type { PlainError } from '../../base/errors.ts'
 import type { KnownChunksMemory, SealedPack, WriterGrant } from '../../repository/index.ts'
 import type { StoreDescriptor } from '../../storage/index.ts'
+import type { END } from '../end-workers.ts'
 import type { LaneAnswer, LaneFile } from './lane.ts'
 import type { ChunkingFields } from './settings.ts'
 
@@ -9,9 +10,12 @@ export interface LaneSetup {
   readonly store: StoreDescriptor
   readonly grant: WriterGrant
   readonly chunking: ChunkingFields
+  /** One Int32: 1 when the lane is to give up what it does. A message would not be seen while it reads. */
+  readonly stop: SharedArrayBuffer
 }
 
 export type ToLane =
+  | typeof END
   | { readonly type: 'batch'; readonly number: number; readonly files: readonly LaneFile[] }
   | { readonly type: 'flush'; readonly number: number }
   | { readonly type: 'known'; readonly memory: KnownChunksMemory }

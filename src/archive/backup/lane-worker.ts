@@ -1,8 +1,9 @@
 /** The worker thread of a lane: batches come in, one after the other; answers and sealed packs go out. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { invariant, toPlainError } from '../../base/errors.ts'
+import { baseError, invariant, toPlainError } from '../../base/errors.ts'
 import { startOperation } from '../../base/operation.ts'
 import { openStore } from '../../storage/index.ts'
+import { END } from '../end-workers.ts'
 import { Lane } from './lane.ts'
 import type { FromLane, LaneSetup, ToLane } from './lane-protocol.ts'
 
@@ -10,7 +11,13 @@ const port = parentPort
 invariant(port, 'this file runs as a worker')
 const setup = workerData as LaneSetup
 const send = (message: FromLane) => port.postMessage(message)
-const op = startOperation()
+const stop = new Int32Array(setup.stop)
+const op = {
+  ...startOperation(),
+  check: () => {
+    if (Atomics.load(stop, 0) === 1) throw baseError('CANCELLED', 'interrupted')
+  },
+}
 const lane = new Lane({
   store: openStore(setup.store, setup.grant.tag),
   grant: setup.grant,
@@ -21,11 +28,12 @@ const lane = new Lane({
 let last: Promise<void> = Promise.resolve()
 port.on('message', (message: ToLane) => {
   // `known` is taken in at once; the rest in order.
-  if (message.type === 'known') lane.known.adopt(message.memory)
+  if (message === END) last = last.then(() => port.close())
+  else if (message.type === 'known') lane.known.adopt(message.memory)
   else last = last.then(() => act(message)).catch((error: unknown) => send({ type: 'failed', error: toPlainError(error) }))
 })
 
-async function act(message: Exclude<ToLane, { type: 'known' }>): Promise<void> {
+async function act(message: Exclude<ToLane, typeof END | { type: 'known' }>): Promise<void> {
   if (message.type === 'flush') {
     await lane.flush(op)
     send({ type: 'flushed', number: message.number })

@@ -34,7 +34,8 @@ export interface LaneFile {
   readonly folderFd: number
   readonly name: Uint8Array
   readonly path: Uint8Array
-  readonly sizeBytes: number
+  /** What changed at this time or later may change again without a trace: the next backup reads it again. */
+  readonly settledMs: number
 }
 
 export type LaneResult =
@@ -136,8 +137,8 @@ export class Lane {
       fd = openSource(file)
       const first = statFd(fd)
       if (first.kind !== 'file') return { ok: false, warning: sourceWarning(path, new PosixError('openat', 2)) }
-      const staged = this.#fits(first, start) ? this.#stage(op, fd, first, start) : undefined
-      return staged ? { staged } : await this.#readLarge(op, fd, path)
+      const staged = this.#fits(first, start) ? this.#stage(op, fd, first, start, file.settledMs) : undefined
+      return staged ? { staged } : await this.#readLarge(op, fd, path, file.settledMs)
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
       return { ok: false, warning: sourceWarning(path, error) }
@@ -151,28 +152,29 @@ export class Lane {
   }
 
   /** Undefined when it grew too large for that meanwhile. */
-  #stage(op: Operation, fd: number, first: FileStat, start: number): Staged | undefined {
+  #stage(op: Operation, fd: number, first: FileStat, start: number, settledMs: number): Staged | undefined {
     let before = first
     for (let tries = 1; ; tries++) {
-      const startMs = op.clock.nowMs()
+      // Whichever is earlier: the clock may have been set back meanwhile.
+      const sinceMs = Math.min(settledMs, op.clock.nowMs())
       const got = readFully(fd, this.#staging, start, before.sizeBytes, 0)
       const xattrs = listXattrsFd(fd)
       const inodeFlags = getInodeFlags(fd)
       const after = statFd(fd)
       const settled = isSame(before, after) && got === after.sizeBytes
       if (settled || tries === TRIES) {
-        return { stat: after, xattrs, inodeFlags, start, end: start + got, settled, unsettled: !settled || isFresh(after, startMs) }
+        return { stat: after, xattrs, inodeFlags, start, end: start + got, settled, unsettled: !settled || isFresh(after, sinceMs) }
       }
       if (!this.#fits(after, start)) return undefined
       before = after
     }
   }
 
-  async #readLarge(op: Operation, fd: number, path: Buffer): Promise<LaneResult> {
+  async #readLarge(op: Operation, fd: number, path: Buffer, settledMs: number): Promise<LaneResult> {
     for (let tries = 1; ; tries++) {
-      const startMs = op.clock.nowMs()
+      const nowMs = op.clock.nowMs()
       const before = statFd(fd)
-      const { extents, sizeBytes, sparse } = await this.#large.read(op, fd, before, startMs)
+      const { extents, sizeBytes, sparse } = await this.#large.read(op, fd, before, nowMs)
       const xattrs = listXattrsFd(fd)
       const inodeFlags = getInodeFlags(fd)
       const after = statFd(fd)
@@ -185,7 +187,7 @@ export class Lane {
         inodeFlags,
         extents: await foldExtents(op, this.#lists, extents),
         sizeBytes,
-        unsettled: !settled || isFresh(after, startMs),
+        unsettled: !settled || isFresh(after, Math.min(settledMs, nowMs)),
         sparse,
         warning: settled ? undefined : changedWarning(path),
       }

@@ -8,6 +8,7 @@ import type { Operation } from '../../base/operation.ts'
 import { Semaphore } from '../../base/semaphore.ts'
 import type { SealedPack, WriteSession } from '../../repository/index.ts'
 import type { StoreDescriptor } from '../../storage/index.ts'
+import { endWorkers } from '../end-workers.ts'
 import type { Extent } from '../entry.ts'
 import { Lane, type LaneAnswer, type LaneFile, type LaneResult } from './lane.ts'
 import type { FromLane, LaneSetup, ToLane } from './lane-protocol.ts'
@@ -28,14 +29,22 @@ export function openLanes(session: WriteSession, workers: { store: StoreDescript
 
 class InlineLane implements Lanes {
   readonly #lane: Lane
+  #last: Promise<void> = Promise.resolve()
 
   constructor(session: WriteSession) {
     const { store, format } = session.repository
     this.#lane = new Lane({ store, grant: session.grant, chunking: format.chunking, onSealed: (pack) => session.accept(pack) })
   }
 
+  /** One after the other, as in a worker: a lane has one staging buffer. */
   async submit(op: Operation, files: readonly LaneFile[]): Promise<{ answer: Promise<LaneAnswer> }> {
-    return { answer: Promise.resolve(await this.#lane.process(op, files)) }
+    const answer = this.#last.then(() => this.#lane.process(op, files))
+    this.#last = answer.then(
+      () => undefined,
+      () => undefined, // told to whoever awaits the answer
+    )
+    await this.#last
+    return { answer }
   }
 
   flush(op: Operation): Promise<void> {
@@ -67,7 +76,7 @@ class WorkerLanes implements Lanes {
 
   constructor(session: WriteSession, store: StoreDescriptor, count: number) {
     this.#session = session
-    this.#setup = { store, grant: session.grant, chunking: session.repository.format.chunking }
+    this.#setup = { store, grant: session.grant, chunking: session.repository.format.chunking, stop: new SharedArrayBuffer(4) }
     this.#count = count
     this.#room = new Semaphore(count * WAITING_PER_LANE)
   }
@@ -90,7 +99,8 @@ class WorkerLanes implements Lanes {
 
   async close(): Promise<void> {
     this.#closing = true
-    await Promise.all(this.#lanes.map(({ worker }) => worker.terminate()))
+    Atomics.store(new Int32Array(this.#setup.stop), 0, 1)
+    await endWorkers(this.#lanes.map(({ worker }) => worker))
   }
 
   #check(op: Operation): void {

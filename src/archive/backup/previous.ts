@@ -5,7 +5,7 @@
 import { isKind } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import type { WriteSession } from '../../repository/index.ts'
-import { comparePaths, type Entry } from '../entry.ts'
+import { comparePaths, type Entry, type Extent } from '../entry.ts'
 import type { TreeReader } from '../tree/tree-reader.ts'
 
 export class PreviousTree {
@@ -15,10 +15,13 @@ export class PreviousTree {
   #ended: boolean
   readonly #op: Operation
   readonly #session: WriteSession
+  readonly #reader: TreeReader | undefined
+  #isDamaged = false
 
   constructor(op: Operation, session: WriteSession, reader: TreeReader | undefined) {
     this.#op = op
     this.#session = session
+    this.#reader = reader
     this.#leaves = reader?.leaves(op)
     this.#ended = reader === undefined
   }
@@ -46,18 +49,38 @@ export class PreviousTree {
     } catch (error) {
       if (!isKind(error, 'corrupt')) throw error
       this.#ended = true
+      this.#isDamaged = true
       this.#session.distrust(error)
       this.#op.warn({ code: error.code, message: `the previous recovery point is damaged, so the rest is read anew: ${error.message}` })
       return []
     }
   }
 
-  /** True when all content of the entry is in packs that are there. Asked only of repositories with gaps. */
-  isHeld(entry: Entry): boolean {
-    if (!this.#session.hasGaps) return true
-    // What a list names is not looked up: such a file is read again.
-    return entry.extents.every(
-      (extent) => extent.kind === 'hole' || (extent.kind === 'data' && this.#session.index.find(extent.chunk) !== undefined),
-    )
+  /** True once damage was met: then no page counts as stored that this run did not store. */
+  get isDamaged(): boolean {
+    return this.#isDamaged
+  }
+
+  /** True when all content of the entry is in packs that are there; a damaged index or a lost pack must not make a point that can't be restored. */
+  async isHeld(entry: Entry): Promise<boolean> {
+    const { known, hasGaps } = this.#session
+    for (const extent of entry.extents) {
+      if (extent.kind === 'hole') continue
+      if (!known.has(extent.chunk)) return false
+      if (extent.kind === 'list' && hasGaps && !(await this.#isListHeld(extent))) return false
+    }
+    return true
+  }
+
+  async #isListHeld(list: Extent): Promise<boolean> {
+    try {
+      for await (const extent of this.#reader?.content(this.#op, [list]) ?? []) {
+        if (extent.kind === 'data' && !this.#session.known.has(extent.chunk)) return false
+      }
+      return true
+    } catch (error) {
+      if (!isKind(error, 'corrupt')) throw error
+      return false
+    }
   }
 }

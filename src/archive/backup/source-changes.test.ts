@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { appendFileSync, mkdirSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { firstReading, HookedClock } from '../../../test/support/hooked-clock.ts'
+import { HookedClock, isOpen } from '../../../test/support/hooked-clock.ts'
 import {
   anOperation,
   aPool,
@@ -30,13 +30,13 @@ interface Watched {
   unmodifiedNext(): Promise<number>
 }
 
-/** Backs up `files` while `act` is called with the number of each reading of a file, from 0. */
+/** Backs up `files` while `act` is called with the number of each reading of the file `a`, from 0. */
 async function backUpWhile(t: TestContext, files: Files, act: (folder: string, reading: number) => void): Promise<Watched> {
   const folder = aSourceTree(t, files)
   const store = new MemoryStore()
-  const clock = new HookedClock((call) => {
-    const reading = call - firstReading(folder)
-    if (reading >= 0) act(folder, reading)
+  let reading = 0
+  const clock = new HookedClock(() => {
+    if (isOpen(join(folder, 'a'))) act(folder, reading++)
   })
   await aPool(anOperation(`making ${t.name}`), { store })
   const op = anOperation(t.name, { clock })
@@ -129,19 +129,21 @@ test('a large file that grows while it is read is stored with a consistent size'
   assert.ok(content?.subarray(0, 1_500_000).equals(noise('large', 1_500_000)))
 })
 
-test('a folder that vanished with its files is left out', async (t) => {
+test('files of a folder that vanished after it was walked are warnings', async (t) => {
   const folder = aSourceTree(t, { 'a/file': 'x', 'b/file': 'y', c: 'z' })
   const store = new MemoryStore()
   await aPool(anOperation('making'), { store })
-  // The question about `a`: `b` was not reached yet.
-  const clock = new HookedClock((call) => {
-    if (call === firstReading(folder)) rmSync(join(folder, 'b'), { recursive: true })
+  const clock = new HookedClock(() => {
+    if (isOpen(join(folder, 'a/file'))) rmSync(join(folder, 'b'), { recursive: true, force: true })
   })
   const { point, warnings } = await backUpPaths(anOperation('vanishing folder', { clock }), store, [folder])
   const later = anOperation('later')
   const stored = await filesOf(later, await Repository.open(later, store, KEY_FILE), point, folder)
   assert.deepEqual([...stored.keys()], ['a/file', 'c'])
-  assert.deepEqual(warnings, [])
+  assert.deepEqual(
+    warnings.map(({ code, item }) => `${code} ${item?.slice(folder.length)}`),
+    ['SOURCE_VANISHED /b/file'],
+  )
 })
 
 test('what was changed just before it was read is read again next time (R23)', async (t) => {

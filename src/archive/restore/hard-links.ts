@@ -39,14 +39,18 @@ export interface PendingLink {
   readonly folder: Folder
 }
 
-/** Tells which entries are names of one inode: device, inode and kind as they were when they were protected. */
+/**
+ * Tells which entries are names of one inode: as it was when they were protected. Change time and size belong to the key: device numbers
+ * change when a machine starts, and a point may hold entries of several starts.
+ */
 export class LinkGroups {
   readonly #groups = new Map<string, LinkGroup>()
 
   /** `isFirst`: nobody leads yet, this one may. Undefined when it has no other name. */
   of(entry: Entry): { readonly group: LinkGroup; readonly isFirst: boolean } | undefined {
     if (entry.links <= 1) return undefined
-    const key = `${entry.dev}:${entry.ino}:${entry.kind}`
+    const { dev, ino, kind, ctimeSec, ctimeNs, sizeBytes } = entry
+    const key = `${dev}:${ino}:${kind}:${ctimeSec}.${ctimeNs}:${sizeBytes}`
     const known = this.#groups.get(key)
     if (known) return { group: known, isFirst: false }
     const group: LinkGroup = { leader: undefined }

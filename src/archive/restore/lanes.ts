@@ -7,6 +7,7 @@ import { asTerpError, baseError, fromPlainError, type PlainError } from '../../b
 import type { Operation } from '../../base/operation.ts'
 import type { Repository, RepositoryKeys } from '../../repository/index.ts'
 import type { StoreDescriptor } from '../../storage/index.ts'
+import { type END, endWorkers } from '../end-workers.ts'
 import { Lane } from './lane.ts'
 import type { Batch, BatchResult } from './plan.ts'
 
@@ -27,7 +28,7 @@ export interface LaneSetup {
   readonly stop: SharedArrayBuffer
 }
 
-export type ToLane = { readonly number: number; readonly batch: Batch }
+export type ToLane = typeof END | { readonly number: number; readonly batch: Batch }
 export type FromLane = { readonly number: number } & ({ readonly result: BatchResult } | { readonly error: PlainError })
 
 export function openLanes(repository: Repository, workers: { readonly store: StoreDescriptor; readonly count: number } | undefined): Lanes {
@@ -131,6 +132,7 @@ class WorkerLanes implements Lanes {
 
   async close(): Promise<void> {
     this.#closing = true
-    await Promise.all(this.#lanes.map(({ worker }) => worker.terminate()))
+    this.stop()
+    await endWorkers(this.#lanes.map(({ worker }) => worker))
   }
 }

@@ -3,6 +3,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { invariant, toPlainError } from '../../base/errors.ts'
 import { startOperation } from '../../base/operation.ts'
 import { openStore } from '../../storage/index.ts'
+import { END } from '../end-workers.ts'
 import { Lane } from './lane.ts'
 import { type FromLane, type LaneSetup, type ToLane, throwCancelled } from './lanes.ts'
 import { jobError } from './target-errors.ts'
@@ -16,8 +17,13 @@ const lane = new Lane(openStore(setup.store), setup.keys)
 const send = (message: FromLane) => port.postMessage(message)
 
 let last: Promise<void> = Promise.resolve()
-port.on('message', ({ number, batch }: ToLane) => {
+port.on('message', (message: ToLane) => {
   last = last.then(async () => {
+    if (message === END) {
+      port.close()
+      return
+    }
+    const { number, batch } = message
     try {
       send({ number, result: await lane.run(op, batch) })
     } catch (error) {

@@ -14,10 +14,11 @@ export interface Selection {
   topNames(op: Operation): Promise<Buffer[]>
 }
 
-/** PATH_NOT_IN_POINT for a path that is not there. */
+/** Undefined is everything; no path at all is nothing. PATH_NOT_IN_POINT for a path that is not there. */
 export async function select(op: Operation, tree: TreeReader, paths: readonly Buffer[] | undefined): Promise<Selection> {
-  const wanted = withoutNested((paths ?? []).map(withoutSlashes))
-  if (wanted.length === 0 || wanted.some((path) => path.length === 0)) return everything(tree)
+  if (paths === undefined) return everything(tree)
+  const wanted = withoutNested(paths.map(withoutSlashes))
+  if (wanted.some((path) => path.length === 0)) return everything(tree)
   for (const path of wanted) {
     if (!(await tree.find(op, path))) throw archiveError('PATH_NOT_IN_POINT', `${displayPath(path)} is not in this recovery point`)
   }

@@ -22,6 +22,7 @@ export interface TreeRoot {
 export class TreeWriter {
   readonly #writer: ChunkWriter
   readonly #seed: number
+  readonly #mustStore: () => boolean
   #leaf = new LeafEncoder()
   /** Children of the page that is being filled, at each level above the leaves. */
   readonly #inner: PageChild[][] = []
@@ -29,8 +30,10 @@ export class TreeWriter {
   addedBytes = 0
   packedBytes = 0
 
-  constructor(writer: ChunkWriter, seed: number) {
+  /** `mustStore`: pages that are known are stored again all the same, because known pages turned out to be damaged. */
+  constructor(writer: ChunkWriter, seed: number, mustStore: () => boolean = () => false) {
     this.#writer = writer
+    this.#mustStore = mustStore
     this.#seed = seed
   }
 
@@ -67,7 +70,7 @@ export class TreeWriter {
   }
 
   async #store(op: Operation, page: Buffer): Promise<Buffer> {
-    const written = await this.#writer.write(op, CHUNK_TYPE.page, page)
+    const written = await this.#writer.write(op, CHUNK_TYPE.page, page, { again: this.#mustStore() })
     this.addedBytes += written.addedBytes
     this.packedBytes += written.packedBytes
     return written.id

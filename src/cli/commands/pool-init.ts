@@ -4,6 +4,7 @@ import { cliError } from '../errors.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { makePool, type NewPoolOptions } from '../make-pool.ts'
 import { poolFolder } from '../pool.ts'
+import { presentWarning } from '../present.ts'
 import type { Run } from '../run.ts'
 import { findSecret, type SecretOptions } from '../secrets.ts'
 
@@ -46,9 +47,8 @@ async function poolInit(run: Run, dir: string, options: Options) {
   if (pool.hasNewKeyFile) output.note(`made the key file ${keyFile}: without it, or the recovery key, nobody can open the pool`)
   if (options.recoveryKeyOut !== undefined) output.note(`saved the recovery key to ${options.recoveryKeyOut}: move it to a place apart`)
   if (recovery === 'none') {
-    output.note(
-      `${output.paint('33', 'warning:')} the pool has only one key slot; if its secret is lost, so is the pool. Next time, use --recovery-key-out.`,
-    )
+    const message = 'the pool has only one key slot; if its secret is lost, so is the pool. Next time, use --recovery-key-out.'
+    run.warn({ code: 'ONE_KEY_SLOT', message })
   }
   if (output.isJson) {
     output.printJson({
@@ -57,6 +57,7 @@ async function poolInit(run: Run, dir: string, options: Options) {
       key_slots: recovery === 'none' ? 1 : 2,
       key_file_made: pool.hasNewKeyFile ? (keyFile ?? null) : null,
       recovery_key_file: options.recoveryKeyOut ?? null,
+      warnings: run.warnings.map(presentWarning),
     })
     return EXIT_CODES.ok
   }

@@ -1,7 +1,8 @@
-import { rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { hasCode } from '../../base/errors.ts'
+import { randomHex } from '../../base/random.ts'
 import { realPath } from '../../platform/index.ts'
 import { plainText } from '../arguments.ts'
 import { runBackup, sourcePath } from '../backup.ts'
@@ -11,7 +12,7 @@ import { formatBytes, formatCount, formatDuration } from '../format.ts'
 import type { OpenPool } from '../pool.ts'
 import type { Running } from '../programs.ts'
 import { prepareCopy, preparePool, type QuickstartPlaces, quickstartPlaces, startQuickstartVault } from '../quickstart/prepare.ts'
-import { chooseSample, proveSample } from '../quickstart/sample.ts'
+import { chooseSample, proveSample, type SampleReport } from '../quickstart/sample.ts'
 import { describeQuickstart, presentQuickstart, type QuickstartReport } from '../quickstart/summary.ts'
 import { type Run, untilStopped, withoutSignal } from '../run.ts'
 import type { OpenVaultCopy } from '../vault-copy.ts'
@@ -92,7 +93,6 @@ async function quickstart(run: Run, options: Options) {
     }
     return run.warnings.length > 0 ? EXIT_CODES.warnings : EXIT_CODES.ok
   } finally {
-    await rm(places.samples, { recursive: true, force: true })
     await page?.close()
     await vault.close()
   }
@@ -122,21 +122,40 @@ async function protectAndProve(
   )
   const sample = await chooseSample(op, pool.repository, backup.point)
   const { url, serverId, privateKey } = copy.copy
-  const fromPool = await step(
-    run,
-    'pool restores',
-    () => proveSample(run, join(places.samples, 'pool'), { name: 'the pool', ...pool, point: backup.point }, sample),
-    ({ files }) => `${formatCount(files, 'file')}, equal`,
-  )
-  const vaultCopy = { name: 'the vault', repository: copy.repository, descriptor: { kind: 'vault', url, serverId, privateKey } as const }
-  const fromVault = await step(
-    run,
-    'vault restores',
-    () => proveSample(run, join(places.samples, 'vault'), { ...vaultCopy, point: upload.point }, sample),
-    ({ files }) => `${formatCount(files, 'file')}, equal`,
-  )
+  const poolCopy = { name: 'the pool', ...pool, point: backup.point }
+  const descriptor = { kind: 'vault', url, serverId, privateKey } as const
+  const vaultCopy = { name: 'the vault', repository: copy.repository, descriptor, point: upload.point }
+  const { fromPool, fromVault } = await withNewFolder(run, places.data, async (folder) => ({
+    fromPool: await step(run, 'pool restores', () => proveSample(run, folder, poolCopy, sample), tellSample),
+    fromVault: await step(run, 'vault restores', () => proveSample(run, folder, vaultCopy, sample), tellSample),
+  }))
+  for (const [proof, { name }] of [
+    [fromPool, poolCopy],
+    [fromVault, vaultCopy],
+  ] as const) {
+    if (!proof.isEqual) run.warn({ code: 'SAMPLE_EMPTY', message: `nothing was compared: ${whyNothing(proof)}`, item: name })
+  }
   const points = (await pool.repository.listPoints(op)).points.length
   return { protectedPaths: paths.map((path) => path.toString('utf8')), backup, upload, fromPool, fromVault, points }
+}
+
+/** One that this run makes, and that nobody else has; gone with its content at the end. */
+async function withNewFolder<T>(run: Run, parent: string, work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = join(parent, `sample-${randomHex(run.op.random, 8)}`)
+  await mkdir(folder, { mode: 0o700 })
+  try {
+    return await work(folder)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function tellSample({ files, isEqual }: SampleReport): string {
+  return isEqual ? `${formatCount(files, 'file')}, equal` : 'nothing compared'
+}
+
+function whyNothing({ files }: SampleReport): string {
+  return files === 0 ? 'the recovery point holds no file' : 'all files of the sample changed since they were protected'
 }
 
 /** As people can type it from where they are. */

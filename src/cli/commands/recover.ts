@@ -42,7 +42,7 @@ export function addRecover(parent: Command, host: CommandHost): void {
   withJson(command).action((options: Options) => host.run({ ...options, isLong: options.list !== true }, (run) => recover(run, options)))
   describe(command, {
     notes: [
-      'Servers whose copy the passphrase does not open are passed over.',
+      'Servers whose copy the passphrase does not open are passed over; one that is damaged is a warning while another one opens.',
       'Without --passphrase-file, the passphrase comes from TERP_PASSPHRASE_FILE or TERP_PASSPHRASE_COMMAND, or is asked for on a terminal.',
       OVERWRITE_NOTE,
     ].join('\n'),
@@ -83,5 +83,6 @@ async function recoverList(run: Run, options: Options) {
   else if (points.length === 0) output.note(damaged.length > 0 ? 'no recovery point that can be read' : 'no recovery points')
   else output.print(`${describePoints(points)}\n${output.dim(formatCount(points.length, 'recovery point'))}`)
   tellDamaged(run, damaged)
-  return damaged.length > 0 ? EXIT_CODES.damage : EXIT_CODES.ok
+  if (damaged.length > 0) return EXIT_CODES.damage
+  return run.warnings.length > 0 ? EXIT_CODES.warnings : EXIT_CODES.ok
 }

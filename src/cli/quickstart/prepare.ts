@@ -1,16 +1,17 @@
 /** What a quickstart needs before it can protect anything: keys, a pool, a vault service with a vault, and the pool's registration there. */
 import { join } from 'node:path'
 import { hasCode } from '../../base/errors.ts'
-import { makePassphrase } from '../../repository/index.ts'
+import { randomHex } from '../../base/random.ts'
+import { makePassphrase, type Secret } from '../../repository/index.ts'
 import { LocalDiskStore } from '../../storage/index.ts'
-import { defaultServerName } from '../commands/pool-register.ts'
 import { isThere, makeFolders, makePrivateFile, readSmallFile } from '../files.ts'
 import { makePool } from '../make-pool.ts'
-import { lockUpload, type OpenPool, openPool } from '../pool.ts'
+import { lockRegistration, type OpenPool, openPool } from '../pool.ts'
 import type { Running } from '../programs.ts'
+import { finishRegistration, readStateToRegister, startRegistration, withSuffix } from '../registration.ts'
 import { type Run, withoutSignal } from '../run.ts'
 import { readPassphraseFile } from '../secrets.ts'
-import { findVaultCopy, type OpenVaultCopy, openVaultCopy, registerPool } from '../vault-copy.ts'
+import { type OpenVaultCopy, openVaultCopy } from '../vault-copy.ts'
 
 export const VAULT_NAME = 'quickstart'
 
@@ -22,8 +23,6 @@ export interface QuickstartPlaces {
   readonly poolKey: string
   readonly recoveryKey: string
   readonly vaultPassphrase: string
-  /** Samples are restored below it, compared, and deleted. */
-  readonly samples: string
 }
 
 export function quickstartPlaces(data: string): QuickstartPlaces {
@@ -36,7 +35,6 @@ export function quickstartPlaces(data: string): QuickstartPlaces {
     poolKey: join(keys, 'pool.key'),
     recoveryKey: join(keys, 'pool-recovery-key.txt'),
     vaultPassphrase: join(keys, 'vault-passphrase.txt'),
-    samples: join(data, 'samples'),
   }
 }
 
@@ -60,9 +58,9 @@ export async function startQuickstartVault(run: Run, places: QuickstartPlaces): 
 /** The registration, made at the first time. */
 export async function prepareCopy(run: Run, places: QuickstartPlaces, pool: OpenPool, vault: Running): Promise<OpenVaultCopy> {
   const { op, disk, programs } = run
-  const lock = await lockUpload(run, pool.folder)
+  const lock = await lockRegistration(run, pool)
   try {
-    if ((await findVaultCopy(run, pool.repository))?.bundle === undefined) {
+    if (!(await readStateToRegister(run, pool.repository)).copy) {
       try {
         await programs.vault.createVault(op, places.vault, { name: VAULT_NAME, redundancy: 'lrs' })
       } catch (error) {
@@ -74,10 +72,22 @@ export async function prepareCopy(run: Run, places: QuickstartPlaces, pool: Open
       const passphrase = await readPassphraseFile(disk, places.vaultPassphrase)
       const file = await programs.vault.downloadCredentials(op, places.vault, { name: VAULT_NAME, outFolder: places.keys })
       const credentials = (await readSmallFile(disk, file, 'the credentials file')).toString('utf8')
-      await registerPool(run, pool, { credentials, passphrase, serverName: defaultServerName() })
+      await register(run, pool, credentials, passphrase)
     }
   } finally {
     await lock.release()
   }
   return openVaultCopy(run, pool.repository, vault.address)
+}
+
+/** A name that is taken is one of an attempt whose answer was lost, or of a pool that is gone. The vault is this quickstart's own. */
+async function register(run: Run, pool: OpenPool, credentials: string, passphrase: Secret): Promise<void> {
+  const started = await startRegistration(run, pool, { credentials })
+  try {
+    await finishRegistration(run, pool, started, passphrase)
+  } catch (error) {
+    if (!hasCode(error, 'VAULT_SERVER_NAME_TAKEN')) throw error
+    const serverName = withSuffix(started.pending.serverName, randomHex(run.op.random, 4))
+    await finishRegistration(run, pool, await startRegistration(run, pool, { credentials, serverName }), passphrase)
+  }
 }

@@ -9,7 +9,6 @@ import { randomHex } from '../../base/random.ts'
 import type { RecoveryPoint, Repository } from '../../repository/index.ts'
 import type { StoreDescriptor } from '../../storage/index.ts'
 import { cliError } from '../errors.ts'
-import { makeFolders } from '../files.ts'
 import { printable } from '../format.ts'
 import type { Run } from '../run.ts'
 
@@ -19,7 +18,7 @@ const MOST_DEPTH = 100
 /** Larger files would make a sample a restore. */
 const MOST_BYTES = 8 * 1024 * 1024
 
-/** Random files, and the largest that was met on the way. */
+/** Random files, and the largest that was met on the way; where none was met that is small enough, the smallest of all. Empty when there is no file. */
 export async function chooseSample(op: Operation, repository: Repository, point: RecoveryPoint): Promise<Entry[]> {
   const opened = await openPoint(op, repository, point)
   const folders = new Map<string, Entry[]>()
@@ -40,7 +39,25 @@ export async function chooseSample(op: Operation, repository: Repository, point:
     if (file) chosen.set(file.path.toString('latin1'), file)
   }
   if (largest) chosen.set(largest.path.toString('latin1'), largest)
-  return [...chosen.values()]
+  if (chosen.size > 0) return [...chosen.values()]
+  const smallest = await findSmallest(op, opened)
+  return smallest ? [smallest] : []
+}
+
+/** Not an empty one, if there is another: nothing of it can be compared. The first that is small enough will do. */
+async function findSmallest(op: Operation, opened: OpenedPoint): Promise<Entry | undefined> {
+  const weight = ({ sizeBytes }: Entry) => (sizeBytes === 0 ? Number.POSITIVE_INFINITY : sizeBytes)
+  const left: Buffer[] = opened.point.paths.map(({ base64 }) => Buffer.from(base64, 'base64'))
+  let smallest: Entry | undefined
+  for (let path = left.pop(); path; path = left.pop()) {
+    op.check()
+    for (const entry of await browseFolder(op, opened, path)) {
+      if (entry.kind === 'folder') left.push(entry.path)
+      if (entry.kind === 'file' && (!smallest || weight(entry) < weight(smallest))) smallest = entry
+    }
+    if (smallest && weight(smallest) <= MOST_BYTES) break
+  }
+  return smallest
 }
 
 async function descend(
@@ -71,6 +88,8 @@ export interface SampleReport {
   readonly bytes: number
   /** Their sources changed since the backup, so there is nothing to compare them with. */
   readonly changed: number
+  /** False when nothing was compared; what differs is an error. */
+  readonly isEqual: boolean
   readonly durationMs: number
 }
 
@@ -82,12 +101,14 @@ export interface SampleCopy {
   readonly point: OpenedPoint['point']
 }
 
-/** SAMPLE_MISMATCH. Leaves nothing behind. */
+/** Restores into a new folder in `folder`, and leaves nothing there. SAMPLE_MISMATCH. */
 export async function proveSample(run: Run, folder: string, copy: SampleCopy, sample: readonly Entry[]): Promise<SampleReport> {
-  const { op, disk } = run
+  const { op } = run
   const startMs = op.clock.monotonicMs()
-  const target = Buffer.from(join(folder, randomHex(op.random, 8)))
-  await makeFolders(disk, folder)
+  // Nothing to select is not everything.
+  if (sample.length === 0) return { files: 0, bytes: 0, changed: 0, isEqual: false, durationMs: 0 }
+  const made = join(folder, randomHex(op.random, 8))
+  const target = Buffer.from(made)
   try {
     const { repository, descriptor, point } = copy
     const select = sample.map(({ path }) => path)
@@ -106,9 +127,9 @@ export async function proveSample(run: Run, folder: string, copy: SampleCopy, sa
       else if (!equalBytes(restored, await readFile(Buffer.concat([SLASH, entry.path]))))
         throw mismatch(copy, textOf(entry), 'its bytes differ')
     }
-    return { files: sample.length, bytes, changed, durationMs: op.clock.monotonicMs() - startMs }
+    return { files: sample.length, bytes, changed, isEqual: sample.length > changed, durationMs: op.clock.monotonicMs() - startMs }
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await rm(made, { recursive: true, force: true })
   }
 }
 

@@ -27,11 +27,11 @@ export interface QuickstartReport {
 
 export function presentQuickstart(run: Run, report: QuickstartReport) {
   const { places } = report
-  const proof = ({ files, bytes, changed, durationMs }: SampleReport) => ({
+  const proof = ({ files, bytes, changed, isEqual, durationMs }: SampleReport) => ({
     files,
     bytes,
     changed,
-    equal: true,
+    equal: isEqual,
     duration: durationMs / 1000,
   })
   return {
@@ -57,13 +57,11 @@ export function describeQuickstart(output: Output, report: QuickstartReport): st
   const { backup, upload, fromPool, fromVault, places } = report
   const { point } = backup
   const row = (name: string, text: string) => `  ${name.padEnd(14)} ${text}`
-  const equal = ({ files, bytes, changed, durationMs }: SampleReport) =>
-    `${formatCount(files, 'file')}, ${formatBytes(bytes)}, equal to their sources, byte by byte (${formatDuration(durationMs)})` +
-    (changed > 0 ? `; ${changed} had changed since and were checked by their hashes only` : '')
+  const isProven = fromPool.isEqual && fromVault.isEqual
   const again = backup.filesUnmodified > 0 ? `, ${formatCount(backup.filesUnmodified, 'file')} unchanged and not read again` : ''
   return [
     '',
-    output.bold(`Protected twice, and restored from both copies (${formatDuration(report.durationMs)})`),
+    output.bold(`Protected twice${isProven ? ', and restored from both copies' : ''} (${formatDuration(report.durationMs)})`),
     row('protected', printable(report.protectedPaths.join(' '))),
     row('point', `${shortId(point.id)}, ${formatTime(point.finished)} UTC; the pool has ${formatCount(report.points, 'recovery point')}`),
     '',
@@ -79,8 +77,8 @@ export function describeQuickstart(output: Output, report: QuickstartReport): st
         ? 'the vault had it already'
         : `${formatBytes(upload.bytesSent)} sent to the vault in ${formatDuration(upload.durationMs)}`,
     ),
-    row('pool sample', equal(fromPool)),
-    row('vault sample', equal(fromVault)),
+    row('pool sample', describeSample(fromPool)),
+    row('vault sample', describeSample(fromVault)),
     ...(backup.warningCount > 0
       ? [row('warnings', `${formatCount(backup.warningCount, 'file')} could not be protected as a whole: see above`)]
       : []),
@@ -95,6 +93,15 @@ export function describeQuickstart(output: Output, report: QuickstartReport): st
     output.bold('What to do next'),
     ...nextSteps(output, report),
   ].join('\n')
+}
+
+function describeSample({ files, bytes, changed, isEqual, durationMs }: SampleReport): string {
+  if (files === 0) return 'nothing was restored or compared'
+  const restored = `${formatCount(files, 'file')}, ${formatBytes(bytes)}`
+  const hashesOnly = `${changed} had changed since and were checked by their hashes only`
+  if (!isEqual) return `${restored}, nothing was compared: ${hashesOnly}`
+  const equal = `${restored}, equal to their sources, byte by byte (${formatDuration(durationMs)})`
+  return changed > 0 ? `${equal}; ${hashesOnly}` : equal
 }
 
 function nextSteps(output: Output, { launcher, places, protectedPaths }: QuickstartReport): string[] {

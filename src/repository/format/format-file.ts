@@ -3,7 +3,7 @@
 import { toTimestamp } from '../../base/clock.ts'
 import { hasCode } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
-import type { ObjectStore } from '../../storage/index.ts'
+import type { ObjectStore, PruningStore } from '../../storage/index.ts'
 import { repositoryError } from '../errors.ts'
 import { decodeCheckedLine, encodeCheckedLine } from './checked-line.ts'
 
@@ -59,6 +59,22 @@ export async function readFormat(op: Operation, store: ObjectStore, use: 'read' 
   }
   if (seen === 0) throw repositoryError('REPOSITORY_NOT_FOUND', `there is no pool in ${store.description}`)
   throw repositoryError('REPOSITORY_FORMAT_DAMAGED', `FORMAT in ${store.description} is not what was written`)
+}
+
+/** By a writer: a copy that a crash or damage took is made again from the other one. */
+export async function healFormat(op: Operation, store: ObjectStore, pruning?: PruningStore): Promise<void> {
+  const copies: { name: string; bytes: Buffer | undefined; isGood: boolean }[] = []
+  for (const name of FORMAT_NAMES) {
+    const bytes = await getIfThere(op, store, name)
+    copies.push({ name, bytes, isGood: bytes !== undefined && decodeFormat(bytes, 'write') !== undefined })
+  }
+  const good = copies.find(({ isGood }) => isGood)?.bytes
+  if (!good) return
+  for (const { name, bytes, isGood } of copies) {
+    if (isGood || (bytes && !pruning)) continue
+    if (bytes) await pruning?.quarantine(op, name)
+    await store.put(op, name, good)
+  }
 }
 
 /** Undefined when damaged. */

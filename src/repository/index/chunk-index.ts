@@ -29,11 +29,12 @@ export class ChunkIndex {
     return this.#count
   }
 
-  addSegment(segment: IndexSegment, isUsable: (pack: string) => boolean = () => true): void {
+  /** `isUsable` is asked for each pack, and for each chunk of those that are. */
+  addSegment(segment: IndexSegment, isUsable: (pack: string, id?: Buffer) => boolean = () => true): void {
     this.#addPart({ packs: segment.packs.map((pack) => pack.sha256), records: segment.records }, isUsable)
   }
 
-  addPack(pack: SealedPack): void {
+  addPack(pack: SealedPack, isUsable: (pack: string, id?: Buffer) => boolean = () => true): void {
     const records = Buffer.alloc(pack.records.length * INDEX_RECORD_BYTES)
     pack.records.forEach((record, i) => {
       const at = i * INDEX_RECORD_BYTES
@@ -43,11 +44,11 @@ export class ChunkIndex {
       records.writeUIntLE(record.contentBytes, at + 42, 3)
       records[at + 45] = record.type | (record.compression << 4)
     })
-    this.#addPart({ packs: [pack.sha256], records }, () => true)
+    this.#addPart({ packs: [pack.sha256], records }, isUsable)
   }
 
-  #addPart(part: Part, isUsable: (pack: string) => boolean): void {
-    const usable = part.packs.map(isUsable)
+  #addPart(part: Part, isUsable: (pack: string, id?: Buffer) => boolean): void {
+    const usable = part.packs.map((pack) => isUsable(pack))
     const start = this.#count
     this.#parts.push(part)
     this.#starts.push(start)
@@ -55,7 +56,8 @@ export class ChunkIndex {
     if (this.#count * 2 > this.#table.length) this.#rebuild()
     for (let number = start; number < this.#count; number++) {
       const at = (number - start) * INDEX_RECORD_BYTES
-      if (usable[part.records.readUIntLE(at + 32, 3)]) this.#insert(number, part.records, at)
+      const pack = part.records.readUIntLE(at + 32, 3)
+      if (usable[pack] && isUsable(part.packs[pack] as string, part.records.subarray(at, at + 32))) this.#insert(number, part.records, at)
     }
   }
 

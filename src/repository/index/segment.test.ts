@@ -20,14 +20,17 @@ function aPack(name: string, records: number, idOfRecord = (n: number) => idOf(`
   return {
     sha256: idOf(name).toString('hex'),
     sizeBytes: 1000 * records,
-    records: Array.from({ length: records }, (_, n): PackRecord => ({
-      id: idOfRecord(n),
-      offset: 80 + n * 700,
-      storedBytes: 500 + n,
-      contentBytes: 8_388_608 - n,
-      type: n % 2 === 0 ? 1 : 2,
-      compression: n % 3 === 0 ? 1 : 0,
-    })),
+    records: Array.from(
+      { length: records },
+      (_, n): PackRecord => ({
+        id: idOfRecord(n),
+        offset: 80 + n * 700,
+        storedBytes: 500 + n,
+        contentBytes: 8_388_608 - n,
+        type: n % 2 === 0 ? 1 : 2,
+        compression: n % 3 === 0 ? 1 : 0,
+      }),
+    ),
   }
 }
 

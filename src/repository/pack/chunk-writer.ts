@@ -76,11 +76,11 @@ export class ChunkWriter {
     this.#options = options
   }
 
-  /** Stores the content unless its chunk is known. The content may be reused once the promise has settled. */
-  async write(op: Operation, type: ChunkType, content: Uint8Array): Promise<WrittenChunk> {
+  /** Stores the content unless its chunk is known (`again`: even then). The content may be reused once the promise has settled. */
+  async write(op: Operation, type: ChunkType, content: Uint8Array, options: { readonly again?: boolean } = {}): Promise<WrittenChunk> {
     const { keys, known } = this.#options
     const id = chunkId(keys, type, content)
-    if (!known.add(id)) return { id, addedBytes: 0, packedBytes: 0 }
+    if (!known.add(id) && !options.again) return { id, addedBytes: 0, packedBytes: 0 }
     const packedBytes = await this.#append(op, { id, type, contentBytes: content.length, ...compress(content) })
     return { id, addedBytes: content.length, packedBytes }
   }

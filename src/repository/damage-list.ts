@@ -1,0 +1,47 @@
+/**
+ * What a verification found damaged, kept in the repository's configuration (docs/format.md §12, topic `damage`): a writer takes such a chunk for not
+ * stored, so that the next backup which meets its content stores it again. Readers need no list: they try every copy of a chunk.
+ */
+import type { Operation } from '../base/operation.ts'
+import { readConfiguration, writeConfiguration } from './configuration.ts'
+import type { Repository } from './repository.ts'
+
+const TOPIC = 'damage'
+
+/** Pack → ids of its damaged chunks in hexadecimal, or `all` when nothing of it can be read. */
+export type DamageList = ReadonlyMap<string, ReadonlySet<string> | 'all'>
+
+export function isListed(list: DamageList, pack: string, id: Buffer): boolean {
+  const chunks = list.get(pack)
+  return chunks === 'all' || (chunks?.has(id.toString('hex')) ?? false)
+}
+
+export async function readDamageList(op: Operation, repository: Repository): Promise<DamageList> {
+  const stored = (await readConfiguration(op, repository, TOPIC)) as { packs?: Record<string, string[] | 'all'> } | undefined
+  return new Map(Object.entries(stored?.packs ?? {}).map(([pack, chunks]) => [pack, chunks === 'all' ? chunks : new Set(chunks)]))
+}
+
+/** Adds to what was noted before. The caller holds the writer's lock. False when there was nothing new. */
+export async function noteDamage(op: Operation, repository: Repository, found: DamageList): Promise<boolean> {
+  const merged = new Map<string, Set<string> | 'all'>()
+  let isNew = false
+  for (const [pack, chunks] of await readDamageList(op, repository)) merged.set(pack, chunks === 'all' ? chunks : new Set(chunks))
+  for (const [pack, chunks] of found) {
+    const before = merged.get(pack)
+    if (before === 'all') continue
+    if (chunks === 'all') {
+      merged.set(pack, 'all')
+      isNew = true
+      continue
+    }
+    const all = before ?? new Set<string>()
+    const count = all.size
+    for (const chunk of chunks) all.add(chunk)
+    merged.set(pack, all)
+    isNew ||= all.size > count
+  }
+  if (!isNew) return false
+  const packs = Object.fromEntries([...merged].map(([pack, chunks]) => [pack, chunks === 'all' ? chunks : [...chunks]]))
+  await writeConfiguration(op, repository, TOPIC, { packs })
+  return true
+}
