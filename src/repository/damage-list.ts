@@ -2,6 +2,7 @@
  * What a verification found damaged, kept in the repository's configuration (docs/format.md §12, topic `damage`): a writer takes such a chunk for not
  * stored, so that the next backup which meets its content stores it again. Readers need no list: they try every copy of a chunk.
  */
+import { hasCode } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { readConfiguration, writeConfiguration } from './configuration.ts'
 import type { Repository } from './repository.ts'
@@ -16,8 +17,12 @@ export function isListed(list: DamageList, pack: string, id: Buffer): boolean {
   return chunks === 'all' || (chunks?.has(id.toString('hex')) ?? false)
 }
 
+/** A list that can't be read itself is told and counts as empty: the next verification writes another. */
 export async function readDamageList(op: Operation, repository: Repository): Promise<DamageList> {
-  const stored = (await readConfiguration(op, repository, TOPIC)) as { packs?: Record<string, string[] | 'all'> } | undefined
+  const stored = (await readConfiguration(op, repository, TOPIC).catch((error: unknown) => {
+    if (!hasCode(error, 'CONFIGURATION_DAMAGED')) throw error
+    op.warn({ code: error.code, message: error.message, item: String(error.context.object) })
+  })) as { packs?: Record<string, string[] | 'all'> } | undefined
   return new Map(Object.entries(stored?.packs ?? {}).map(([pack, chunks]) => [pack, chunks === 'all' ? chunks : new Set(chunks)]))
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { verifyRepository } from '../../src/archive/index.ts'
-import { Repository } from '../../src/repository/index.ts'
+import { noteDamage, Repository } from '../../src/repository/index.ts'
 import type { MemoryStore } from '../../src/storage/index.ts'
 import { aDamagedPool, type DamagedPool, flip, readable } from '../support/damaged-pool.ts'
 import { anOperation, backUpPaths, KEY_FILE, namesIn } from '../support/pool.ts'
@@ -275,4 +275,16 @@ test('files whose chunks are lost are read again without being told to, though n
   for (const id of [pool.first.id, pool.second.id, point.id]) {
     assert.equal(await readable(pool.store, pool, id), id === pool.first.id ? 'shared' : BOTH)
   }
+})
+
+test('a list of damage that is damaged itself keeps no backup from being made', async (t) => {
+  const pool = await aDamagedPool(t)
+  const op = anOperation('noting')
+  await noteDamage(op, await Repository.open(op, pool.store, KEY_FILE), new Map([[pool.data1.slice(9, -5), 'all']]))
+  const name = (await namesIn(op, pool.store, 'conf/')).find((one) => one.includes('damage'))
+  assert.ok(name)
+  pool.store.tamper(name, flip(-3))
+  const { point } = await backUpPaths(op, pool.store, [pool.folder])
+  assert.equal(await readable(pool.store, pool, point.id), BOTH)
+  assert.ok(op.warnings.some(({ code }) => code === 'CONFIGURATION_DAMAGED'))
 })

@@ -28,6 +28,9 @@ const CASES: [string, string, boolean][] = [
   ['.*', 'd/shown', false],
   ['!a', 'd/b', false],
   ['ü*', 'd/über', true],
+  ['', 'a', false],
+  ['/', 'a', false], // a root is never left out
+  ['//', 'a', false],
 ]
 
 for (const [pattern, path, isOut] of CASES) {

@@ -13,6 +13,7 @@ export function exclusionOf(patterns: readonly string[]): Exclusion {
   const paths: ((path: string) => boolean)[] = []
   for (const raw of patterns) {
     const pattern = raw.length > 1 ? raw.replace(/\/+$/, '') : raw
+    if (pattern === '' || pattern === '/') continue // names nothing
     if (!pattern.includes('/')) names.push(picomatch(pattern, options))
     else if (pattern.startsWith('/')) paths.push(picomatch(pattern.slice(1), options))
     else paths.push(picomatch([pattern, `**/${pattern}`], options))
