@@ -100,7 +100,8 @@ export function decodeFormat(bytes: Uint8Array, use: 'read' | 'write'): Reposito
       maxBytes: chunking.max_bytes,
     },
     packBytes: Number(raw.pack_bytes),
-    padding: raw.padding === 'padme' ? 'padme' : 'none',
+    // FORMAT has no seal: a vault must not be able to ask for packs that tell more.
+    padding: raw.kind === 'vault' || raw.padding === 'padme' ? 'padme' : 'none',
   }
 }
 
