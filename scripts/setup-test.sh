@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what some tests need from the system (Debian). Never fails: a test that lacks something says so and skips.
-packages='rsync attr acl libcap2-bin e2fsprogs strace python3 python3-cryptography python3-argon2 python3-zstandard chromium'
+packages='rsync attr acl libcap2-bin e2fsprogs strace python3 python3-cryptography python3-argon2 python3-zstandard faketime'
 
 if [ "$(id -u)" != 0 ]; then
   echo 'setup:test: not root, so nothing is installed'
@@ -30,6 +30,6 @@ need libcap2-bin 'file capabilities' command -v setcap
 need e2fsprogs 'inode flags' command -v chattr
 need strace 'proofs by system calls' command -v strace
 need 'Python with cryptography, argon2 and zstandard' 'the independent reader of the format' /usr/bin/python3 -c 'import cryptography, argon2, zstandard'
-need chromium 'the page in a browser' command -v chromium
+need faketime 'credentials that have expired' command -v faketime
 [ "$(id -u)" = 0 ] || echo 'setup:test: not root; will skip: devices, foreign owners, trusted and security attributes, immutable files, full disks'
 exit 0

@@ -10,7 +10,7 @@
 
 import { hostname } from 'node:os'
 import { equalBytes } from '../base/bytes.ts'
-import { hasCode, invariant } from '../base/errors.ts'
+import { hasCode, invariant, TerpError } from '../base/errors.ts'
 import { Repository, repositoryError, type Secret } from '../repository/index.ts'
 import { registerServer } from '../storage/index.ts'
 import { makeSigningKey, parseCredentials, privateKeyText } from '../wire/index.ts'
@@ -46,6 +46,8 @@ export interface StartedRegistration {
   readonly replaces: VaultCopy | undefined
   /** It goes on where an attempt before was cut off. */
   readonly isResumed: boolean
+  /** The object that this run saved `pending` in. */
+  readonly saved: string | undefined
 }
 
 /** Step 1. The caller holds the locks of a registration. POOL_ALREADY_REGISTERED, CREDENTIALS_UNREADABLE. */
@@ -56,11 +58,11 @@ export async function startRegistration(run: Run, pool: OpenPool, request: Regis
   if (copy && !request.isAgain) throw alreadyRegistered(copy)
   const serverName = request.serverName ?? before?.serverName ?? (copy ? nextName(copy.serverName) : defaultServerName())
   if (before?.serverName === serverName && before.vaultId === vaultId) {
-    return { credentials, pending: { ...before, url }, replaces: copy, isResumed: true }
+    return { credentials, pending: { ...before, url }, replaces: copy, isResumed: true, saved: undefined }
   }
   const pending = { url, vaultId, serverName, privateKey: privateKeyText(makeSigningKey(run.op.random)), server: undefined }
-  await saveVaultState(run, pool.repository, { copy, pending })
-  return { credentials, pending, replaces: copy, isResumed: false }
+  const saved = await saveVaultState(run, pool.repository, { copy, pending })
+  return { credentials, pending, replaces: copy, isResumed: false, saved }
 }
 
 function alreadyRegistered({ vault, serverName, url }: VaultCopy) {
@@ -90,17 +92,14 @@ export function withSuffix(name: string, suffix: string): string {
 }
 
 /** Steps 3 to 5. The codes of `registerServer`; SECRET_WRONG for another passphrase than that of the attempt before. */
-export async function finishRegistration(
-  run: Run,
-  pool: OpenPool,
-  { credentials, pending, replaces }: StartedRegistration,
-  passphrase: Secret,
-): Promise<VaultCopy> {
+export async function finishRegistration(run: Run, pool: OpenPool, started: StartedRegistration, passphrase: Secret): Promise<VaultCopy> {
   const { repository } = pool
+  const { credentials, pending, replaces } = started
   const { url, serverName, privateKey } = pending
   let { server } = pending
   if (!server) {
-    const { serverId, vaultName } = await registerServer(run.op, { credentials, serverName, privateKey, fetch })
+    const answer = registerServer(run.op, { credentials, serverName, privateKey, fetch })
+    const { serverId, vaultName } = await answer.catch((error: unknown) => forgetRefused(run, pool, started, error))
     server = { id: serverId, vault: vaultName }
     await saveVaultState(run, repository, { copy: replaces, pending: { ...pending, server } })
   }
@@ -108,6 +107,13 @@ export async function finishRegistration(
   const copy = { ...place, bundle: (await makeVaultRepository(run, repository, place, passphrase)).bundle }
   await saveVaultState(run, repository, { copy, pending: undefined })
   return copy
+}
+
+/** A refusal ends the attempt: what was prepared for it goes. Without an answer it may have been accepted, and the same command goes on. */
+async function forgetRefused(run: Run, pool: OpenPool, { saved }: StartedRegistration, error: unknown): Promise<never> {
+  const isUndecided = !(error instanceof TerpError) || ['unavailable', 'cancelled', 'internal'].includes(error.kind)
+  if (saved !== undefined && !isUndecided) await pool.store.remove(run.op, saved)
+  throw error
 }
 
 async function makeVaultRepository(run: Run, pool: Repository, place: Omit<VaultCopy, 'bundle'>, passphrase: Secret): Promise<Repository> {

@@ -89,9 +89,9 @@ function decodePending(fields: Fields): PendingCopy {
   }
 }
 
-/** The caller holds the locks of a registration. */
-export async function saveVaultState(run: Run, pool: Repository, { copy, pending }: VaultState): Promise<void> {
-  await writeConfiguration(run.op, pool, TOPIC, {
+/** The caller holds the locks of a registration. Answers with the name of the object that holds it. */
+export async function saveVaultState(run: Run, pool: Repository, { copy, pending }: VaultState): Promise<string> {
+  return await writeConfiguration(run.op, pool, TOPIC, {
     ...(copy && encodeCopy(copy)),
     ...(pending && { pending: encodePending(pending) }),
     registered: toTimestamp(run.op.clock.nowMs()),

@@ -20,8 +20,8 @@ export async function readConfiguration(op: Operation, repository: Repository, t
   }
 }
 
-/** Two that write at once get STORAGE_OBJECT_EXISTS: one of them reads again. */
-export async function writeConfiguration(op: Operation, repository: Repository, topic: string, value: object): Promise<void> {
+/** Answers with the object's name. Two that write at once get STORAGE_OBJECT_EXISTS: one of them reads again. */
+export async function writeConfiguration(op: Operation, repository: Repository, topic: string, value: object): Promise<string> {
   const last = (await listTopic(op, repository, topic)).at(-1)
   const number = (last ? Number(NAME.exec(last)?.[1]) : 0) + 1
   const place = `conf/${String(number).padStart(12, '0')}-${topic}`
@@ -30,7 +30,9 @@ export async function writeConfiguration(op: Operation, repository: Repository, 
     place,
     body: Buffer.from(JSON.stringify(value)),
   })
-  await repository.store.put(op, `${place}.conf`, bytes)
+  const name = `${place}.conf`
+  await repository.store.put(op, name, bytes)
+  return name
 }
 
 async function listTopic(op: Operation, repository: Repository, topic: string): Promise<string[]> {
