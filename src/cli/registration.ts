@@ -111,7 +111,11 @@ export async function finishRegistration(run: Run, pool: OpenPool, started: Star
 
 /** A refusal ends the attempt: what was prepared for it goes. Without an answer it may have been accepted, and the same command goes on. */
 async function forgetRefused(run: Run, pool: OpenPool, { saved }: StartedRegistration, error: unknown): Promise<never> {
-  const isUndecided = !(error instanceof TerpError) || ['unavailable', 'cancelled', 'internal'].includes(error.kind)
+  // What a proxy answers in the vault's place says nothing about the vault.
+  const isUndecided =
+    !(error instanceof TerpError) ||
+    ['unavailable', 'cancelled', 'internal'].includes(error.kind) ||
+    ['VAULT_REFUSED', 'VAULT_ANSWER_INVALID'].includes(error.code)
   if (saved !== undefined && !isUndecided) await pool.store.remove(run.op, saved)
   throw error
 }
