@@ -27,7 +27,7 @@ import type { Folder, Folders } from './folders.ts'
 import { applyFlags, applyMetadata, byHandle, restorableFlags, unfreeze } from './metadata.ts'
 import { copyName } from './naming.ts'
 import { makeReplaceable, skippedBecauseItExists } from './placing.ts'
-import type { Misses, PlainMetadata } from './plan.ts'
+import { type Misses, noMisses, type PlainMetadata } from './plan.ts'
 
 const FOLDER = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 const MOST_TURNS = 64
@@ -128,9 +128,11 @@ export function prepareExisting(folders: Folders, folder: Folder, fd: number, dr
 export function finishFolder(folder: Folder, fd: number, metadata: PlainMetadata | undefined, overwrite: Overwrite, misses: Misses): void {
   const aligns = overwrite === 'if-changed' || overwrite === 'always'
   if (metadata && folder.isNew) {
-    applyMetadata(byHandle(fd), metadata, { stat: statFd(fd), removesOthers: false }, misses)
+    // Folders on the way were not chosen: that an ordinary user can't give them back to root is nothing to tell.
+    const told = folder.entry?.ancestor ? noMisses() : misses
+    applyMetadata(byHandle(fd), metadata, { stat: statFd(fd), removesOthers: false }, told)
     const { flags } = metadata
-    if (flags !== undefined && ((flags & FS_RESTORABLE_FLAGS) !== 0 || folder.parent?.inherits)) applyFlags(fd, flags, misses)
+    if (flags !== undefined && ((flags & FS_RESTORABLE_FLAGS) !== 0 || folder.parent?.inherits)) applyFlags(fd, flags, told)
   } else if (metadata && aligns && !folder.entry?.ancestor) {
     const stat: FileStat = statFd(fd)
     alignInPlace(fd, stat, metadata, misses)
