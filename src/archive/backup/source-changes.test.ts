@@ -1,6 +1,6 @@
 /** Sources that change, vanish or refuse while they are read. */
 import assert from 'node:assert/strict'
-import { appendFileSync, mkdirSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, linkSync, mkdirSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { HookedClock, isOpen } from '../../../test/support/hooked-clock.ts'
@@ -120,6 +120,32 @@ test('a file that was replaced by another is stored as the other', async (t) => 
   })
   assert.deepEqual(seen.warnings, [])
   assert.equal((await seen.content('b'))?.toString(), 'replaced')
+})
+
+test('names of a file whose first name vanished are stored all the same', async (t) => {
+  const folder = aSourceTree(t, { 0: 'read first', 'a/x': 'one inode, three names' })
+  mkdirSync(join(folder, 'z'))
+  for (const name of ['z/x', 'z/y']) linkSync(join(folder, 'a/x'), join(folder, name))
+  const store = new MemoryStore()
+  await aPool(anOperation(`making ${t.name}`), { store })
+  const clock = new HookedClock(() => {
+    if (isOpen(join(folder, '0'))) rmSync(join(folder, 'a/x'), { force: true })
+  })
+  const { point, warnings } = await backUpPaths(anOperation(t.name, { clock }), store, [folder])
+  assert.deepEqual(
+    warnings.map(({ code }) => code),
+    ['SOURCE_VANISHED'],
+  )
+  const later = anOperation(`later ${t.name}`)
+  const stored = await filesOf(later, await Repository.open(later, store, KEY_FILE), point, folder)
+  assert.deepEqual(
+    [...stored].map(([name, content]) => [name, content.toString()]),
+    [
+      ['0', 'read first'],
+      ['z/x', 'one inode, three names'],
+      ['z/y', 'one inode, three names'],
+    ],
+  )
 })
 
 test('a large file that grows while it is read is stored with a consistent size', async (t) => {
