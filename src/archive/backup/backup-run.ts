@@ -6,7 +6,7 @@ import { type Accounts, PosixError, syncFileSystem } from '../../platform/index.
 import type { ManifestStatistics } from '../../repository/index.ts'
 import type { Entry } from '../entry.ts'
 import type { TreeRoot, TreeWriter } from '../tree/tree-writer.ts'
-import { entryOfFile, entryOfLink, entryOfNode, isUnchanged } from './entries.ts'
+import { entryOfFile, entryOfLink, entryOfNode, isSameWay, isUnchanged } from './entries.ts'
 import { BATCH_BYTES, type LaneFile } from './lane.ts'
 import type { Lanes } from './lanes.ts'
 import type { PreviousTree } from './previous.ts'
@@ -93,7 +93,7 @@ export class BackupRun {
     const isKept =
       isUnchanged(before, stat) && before.ancestor === item.ancestor && !mustRead && (await this.#parts.previous.isHeld(before))
     if (isKept) slot.entry = before.dev === stat.dev ? before : { ...before, dev: stat.dev }
-    else if (stat.kind !== 'file') slot.entry = this.#readNode(item)
+    else if (stat.kind !== 'file') slot.entry = this.#readNode(item, before)
     else await this.#owe(slot)
     await this.#drain(this.#slots.length - this.#head > MOST_SLOTS)
   }
@@ -115,9 +115,10 @@ export class BackupRun {
     return this.#syncedAtMs.get(stat.dev) ?? 0
   }
 
-  #readNode(item: WalkItem): Entry | null {
+  #readNode(item: WalkItem, before: Entry | undefined): Entry | null {
     try {
-      return entryOfNode(item, this.#parts.accounts, this.#syncedAt(item))
+      const now = entryOfNode(item, this.#parts.accounts, this.#syncedAt(item))
+      return isSameWay(before, now) ? before : now
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
       this.#parts.warn(sourceWarning(item.path, error))

@@ -20,6 +20,26 @@ export function isUnchanged(before: Entry | undefined, stat: FileStat, when: 're
   )
 }
 
+/**
+ * A folder that is only on the way to what was chosen is kept as it was unless its owner, mode or attributes differ: its times move with what others do
+ * in it, and would make a page of every recovery point new.
+ */
+export function isSameWay(before: Entry | undefined, now: Entry): before is Entry {
+  return (
+    before?.ancestor === true &&
+    now.ancestor &&
+    before.kind === now.kind &&
+    before.mode === now.mode &&
+    before.uid === now.uid &&
+    before.gid === now.gid &&
+    before.userName === now.userName &&
+    before.groupName === now.groupName &&
+    before.inodeFlags === now.inodeFlags &&
+    before.xattrs.length === now.xattrs.length &&
+    before.xattrs.every((xattr, i) => xattr.name.equals(now.xattrs[i]?.name as Buffer) && xattr.value.equals(now.xattrs[i]?.value as Buffer))
+  )
+}
+
 /** Fields that the walk alone knows. Sizes of anything but files say nothing and are left out. */
 function common(item: WalkItem, stat: FileStat, accounts: Accounts) {
   return {
