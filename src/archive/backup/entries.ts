@@ -36,7 +36,9 @@ export function isSameWay(before: Entry | undefined, now: Entry): before is Entr
     before.groupName === now.groupName &&
     before.inodeFlags === now.inodeFlags &&
     before.xattrs.length === now.xattrs.length &&
-    before.xattrs.every((xattr, i) => xattr.name.equals(now.xattrs[i]?.name as Buffer) && xattr.value.equals(now.xattrs[i]?.value as Buffer))
+    before.xattrs.every(
+      (xattr, i) => xattr.name.equals(now.xattrs[i]?.name as Buffer) && xattr.value.equals(now.xattrs[i]?.value as Buffer),
+    )
   )
 }
 
