@@ -1,143 +1,116 @@
 /**
- * Terp beside restic on one machine, in one run: `npm run bench -- [--pairs N] [--corpus FOLDER] [--work FOLDER]`.
+ * Terp beside its peers on one machine, in one run:
  *
- * Each pair runs both programs one after the other, the first of them alternating, because machines drift; medians and the median of the pairs' ratios
- * are printed, with the CPU time and peak memory that the system counted for the whole process tree. The file cache is warm: the corpus is read once before.
+ *   npm run bench -- [--rows 1,2,5] [--pairs N] [--scale 0.01] [--work FOLDER] [--folder /usr/lib] [--terp LAUNCHER] [--no-borg] [--profile] [--page]
+ *   npm run bench -- --page-from RESULTS.json
+ *
+ * The rows are those of docs/performance.md, which `--page` writes. All samples go to `results.json` in the work folder. A row that fails is
+ * told and the others go on; a bar that is not met is told and nothing else: times gate nothing.
  */
-import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Context, type Options, reasonOf } from './context.ts'
+import { describeMachine } from './machine.ts'
+import { consoleTable } from './report/console-table.ts'
+import { writePage } from './report/page.ts'
+import { profileFirstBackup } from './report/profile.ts'
+import type { Growth, Results, RowResult } from './results.ts'
+import { coldCacheRow } from './rows/cold-cache.ts'
+import { growthRow } from './rows/growth.ts'
+import { indexRow } from './rows/index-size.ts'
+import { mixedFilesRow } from './rows/mixed-files.ts'
+import { pruneRow } from './rows/prune.ts'
+import type { RowGroup } from './rows/row.ts'
+import { smallFilesRows } from './rows/small-files.ts'
+import { systemFolderRows } from './rows/system-folder.ts'
 
-const ROOT = resolve(import.meta.dirname, '..')
-
-interface Sample {
-  readonly seconds: number
-  readonly cpuSeconds: number
-  readonly peakMib: number
-}
-
-interface Contender {
-  readonly name: 'terp' | 'restic'
-  init(): void
-  backup(): string[]
-  restore(target: string): string[]
-  readonly environment: Record<string, string>
-  readonly store: string
-}
+const GROUPS: readonly RowGroup[] = [systemFolderRows, mixedFilesRow, smallFilesRows, indexRow, pruneRow, coldCacheRow, growthRow]
 
 const { values } = parseArgs({
   options: {
-    pairs: { type: 'string', default: '3' },
-    corpus: { type: 'string', default: '/usr/lib' },
-    work: { type: 'string', default: tmpdir() },
+    rows: { type: 'string' },
+    pairs: { type: 'string', default: '5' },
+    scale: { type: 'string', default: '1' },
+    work: { type: 'string', default: join(import.meta.dirname, '../.bench') },
+    folder: { type: 'string', default: '/usr/lib' },
+    terp: { type: 'string', default: join(import.meta.dirname, '../terp') },
+    'no-borg': { type: 'boolean', default: false },
+    profile: { type: 'boolean', default: false },
+    page: { type: 'boolean', default: false },
+    'page-from': { type: 'string' },
   },
 })
-const pairs = Number(values.pairs)
-const corpus = resolve(values.corpus)
-const work = mkdtempSync(join(values.work, 'terp-bench-'))
 
-/** GNU time counts children too, which Node's own resource usage of a child does not give. */
-function run(contender: Contender, command: readonly string[]): Sample {
-  const report = join(work, 'time')
-  const [program = '', ...rest] = command
-  const result = spawnSync('/usr/bin/time', ['-f', '%e %U %S %M', '-o', report, program, ...rest], {
-    env: { ...process.env, ...contender.environment },
-    stdio: ['ignore', 'ignore', 'pipe'],
-    encoding: 'utf8',
-  })
-  if (result.status !== 0) throw new Error(`${command.join(' ')} ended with ${result.status}: ${result.stderr}`)
-  const [seconds = 0, user = 0, system = 0, peakKib = 0] =
-    readFileSync(report, 'utf8').trim().split('\n').at(-1)?.split(' ').map(Number) ?? []
-  return { seconds, cpuSeconds: user + system, peakMib: peakKib / 1024 }
-}
+if (values['page-from'] === undefined) await runAll()
+else console.log(`written: ${writePage(JSON.parse(readFileSync(values['page-from'], 'utf8')) as Results)}`)
 
-function terp(): Contender {
-  const pool = join(work, 'terp')
-  const key = join(work, 'terp.key')
-  writeFileSync(key, 'a key for measuring only: 0123456789abcdef\n')
-  const program = join(ROOT, 'terp')
+function readOptions(): Options {
+  const all = GROUPS.flatMap(({ rows }) => rows)
+  const rows = values.rows === undefined ? all : values.rows.split(',').map(Number)
+  const unknown = rows.find((row) => !all.includes(row))
+  if (unknown !== undefined) throw new Error(`there is no row ${unknown}: ${all.join(', ')}`)
+  const [pairs, scale] = [Number(values.pairs), Number(values.scale)]
+  if (!Number.isInteger(pairs) || pairs < 1) throw new Error('--pairs is a whole number from 1')
+  if (!(scale > 0 && scale <= 1)) throw new Error('--scale is a number above 0, at most 1')
   return {
-    name: 'terp',
-    environment: { TERP_KEY_FILE: key },
-    store: pool,
-    init: () => execFileSync(program, ['pool', 'init', pool, '--key-file', key], { stdio: 'ignore' }),
-    backup: () => [program, 'pool', 'backup', pool, corpus],
-    restore: (target) => [program, 'pool', 'restore', pool, 'latest', '--target', target],
+    rows,
+    pairs,
+    scale,
+    work: resolve(values.work),
+    systemFolder: resolve(values.folder),
+    terp: resolve(values.terp),
+    borg: !values['no-borg'],
   }
 }
 
-function restic(): Contender {
-  const folder = join(ROOT, '.bench', 'restic')
-  mkdirSync(folder, { recursive: true })
-  const program = execFileSync(join(ROOT, 'bench', 'fetch-restic.sh'), [folder], { encoding: 'utf8' }).trim()
-  const repository = join(work, 'restic')
-  const environment = { RESTIC_PASSWORD: 'a password for measuring only', RESTIC_CACHE_DIR: join(work, 'restic-cache') }
-  console.log(execFileSync(program, ['version'], { encoding: 'utf8' }).trim())
-  return {
-    name: 'restic',
-    environment,
-    store: repository,
-    init: () => execFileSync(program, ['init', '-q', '-r', repository], { env: { ...process.env, ...environment } }),
-    backup: () => [program, 'backup', '-q', '-r', repository, corpus],
-    restore: (target) => [program, 'restore', '-q', '-r', repository, 'latest', '--target', target],
-  }
-}
-
-function median(numbers: readonly number[]): number {
-  const sorted = [...numbers].sort((a, b) => a - b)
-  const middle = sorted.length >> 1
-  return sorted.length % 2 === 1 ? (sorted[middle] ?? 0) : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2
-}
-
-const contenders = [terp(), restic()]
-const phases = ['first backup', 'unchanged backup', 'restore'] as const
-const samples = new Map<string, Sample[]>()
-const stored: Record<string, number> = {}
-
-try {
-  console.log(`corpus ${corpus}, ${pairs} pairs, warm cache, work in ${work}`)
-  spawnSync('sh', ['-c', 'find "$1" -type f -exec cat {} + >/dev/null', 'sh', corpus])
-  for (let pair = 0; pair < pairs; pair++) {
-    const order = pair % 2 === 0 ? contenders : [...contenders].reverse()
-    for (const contender of order) {
-      rmSync(contender.store, { recursive: true, force: true })
-      contender.init()
+async function runAll(): Promise<void> {
+  const options = readOptions()
+  mkdirSync(options.work, { recursive: true })
+  const context = new Context(options, mkdtempSync(join(options.work, 'run-')))
+  const started = new Date().toISOString()
+  const rows: RowResult[] = []
+  const growth: Growth[] = []
+  try {
+    for (const group of GROUPS) {
+      const wanted = group.rows.filter((row) => options.rows.includes(row))
+      if (wanted.length === 0) continue
+      context.log(`\nrow ${wanted.join(', ')}`)
+      const result = await group.run(context, wanted).catch((error: unknown) => ({ rows: failed(group, wanted, error), growth: [] }))
+      rows.push(...result.rows)
+      growth.push(...(result.growth ?? []))
+      context.log(`\n${consoleTable(result.rows)}`)
     }
-    for (const phase of phases) {
-      for (const contender of order) {
-        const target = join(work, 'target')
-        const command = phase === 'restore' ? contender.restore(target) : contender.backup()
-        const sample = run(contender, command)
-        samples.set(`${phase}/${contender.name}`, [...(samples.get(`${phase}/${contender.name}`) ?? []), sample])
-        if (phase === 'first backup')
-          stored[contender.name] = Number(execFileSync('du', ['-sm', contender.store], { encoding: 'utf8' }).split('\t')[0])
-        if (phase === 'restore') rmSync(target, { recursive: true, force: true })
-        console.log(
-          `pair ${pair + 1} ${phase} ${contender.name}: ${sample.seconds.toFixed(2)} s, CPU ${sample.cpuSeconds.toFixed(1)} s, peak ${sample.peakMib.toFixed(0)} MiB`,
-        )
-      }
+    const profile = values.profile ? await profileFirstBackup(context) : []
+    const results: Results = {
+      format: 'terp-bench/1',
+      started,
+      finished: new Date().toISOString(),
+      command: `npm run bench -- ${process.argv.slice(2).join(' ')}`.trim(),
+      pairs: options.pairs,
+      scale: options.scale,
+      machine: describeMachine(options.work, dirname(options.terp)),
+      programs: context.programs,
+      corpora: context.corpora.map(({ name, files, bytes, digest }) => ({
+        name,
+        files,
+        bytes,
+        ...(digest === undefined ? {} : { digest }),
+      })),
+      rows: rows.sort((a, b) => a.row - b.row),
+      growth,
+      profile,
+      samples: context.samples,
     }
+    const file = join(options.work, 'results.json')
+    writeFileSync(file, `${JSON.stringify(results, null, 1)}\n`)
+    context.log(`\n${consoleTable(results.rows)}\n\nall samples: ${file}`)
+    if (values.page) context.log(`written: ${writePage(results)}`)
+  } finally {
+    await context.discard(context.folder)
   }
-  console.log('\nmedians                terp s   restic s   ratio   CPU ratio   terp peak MiB')
-  for (const phase of phases) {
-    const ours = samples.get(`${phase}/terp`) ?? []
-    const theirs = samples.get(`${phase}/restic`) ?? []
-    const ratio = median(ours.map((sample, i) => sample.seconds / (theirs[i]?.seconds ?? 1)))
-    const cpuRatio = median(ours.map((sample, i) => sample.cpuSeconds / (theirs[i]?.cpuSeconds ?? 1)))
-    const columns = [median(ours.map((s) => s.seconds)), median(theirs.map((s) => s.seconds)), ratio, cpuRatio].map((n) =>
-      n.toFixed(2).padStart(9),
-    )
-    console.log(
-      `${phase.padEnd(20)} ${columns.join(' ')}   ${median(ours.map((s) => s.peakMib))
-        .toFixed(0)
-        .padStart(9)}`,
-    )
-  }
-  console.log(
-    `stored: terp ${stored.terp} MiB, restic ${stored.restic} MiB, ratio ${((stored.terp ?? 0) / (stored.restic ?? 1)).toFixed(3)}`,
-  )
-} finally {
-  rmSync(work, { recursive: true, force: true })
+}
+
+function failed({ title }: RowGroup, rows: readonly number[], error: unknown): RowResult[] {
+  return rows.map((row) => ({ row, title, figures: [], notes: [], failure: reasonOf(error) }))
 }

@@ -50,7 +50,7 @@ const op = startOperation()
 const store = await createLocalDiskStore(op, systemDisk(), join(folder, 'pool'))
 const repository = await Repository.create(op, store, {
   kind: 'pool',
-  chunking: { algorithm: 'gear32', minBytes: 1024, targetBytes: 4096, maxBytes: 16_384 },
+  chunking: { algorithm: 'sieve', minBytes: 1024, targetBytes: 4096, maxBytes: 16_384 },
   packBytes: 65_536,
   secrets: [{ secret, label: 'golden' }],
 })

@@ -12,7 +12,7 @@ import { ByteWriter } from '../src/base/bytes.ts'
 import { ManualClock } from '../src/base/clock.ts'
 import { type Operation, startOperation } from '../src/base/operation.ts'
 import { seededRandom } from '../src/base/random.ts'
-import { type ChunkingParameters, gear32 } from '../src/chunking/index.ts'
+import { type ChunkingParameters, createCutter } from '../src/chunking/index.ts'
 import { seal } from '../src/repository/format/aead.ts'
 import { encodeFormat } from '../src/repository/format/format-file.ts'
 import { encodeSealedObject, OBJECT_KIND } from '../src/repository/format/sealed-object.ts'
@@ -22,8 +22,8 @@ import {
   CHUNK_TYPE,
   type ChunkType,
   ChunkWriter,
+  cutterKey,
   decodeKeyBundle,
-  gearTable,
   type KeyBundle,
   KnownChunks,
   PACK_CLASS,
@@ -34,7 +34,7 @@ import {
   type SealedPack,
   type Secret,
 } from '../src/repository/index.ts'
-import { chunkId, deriveKeys, deriveObjectKey, sourceId } from '../src/repository/keys/hierarchy.ts'
+import { chunkId, deriveKeys, deriveObjectKey, objectHash, sourceId } from '../src/repository/keys/hierarchy.ts'
 import { encodeManifest } from '../src/repository/manifest/manifest.ts'
 import { entryAssociatedData, padmeSize } from '../src/repository/pack/pack-format.ts'
 import { MemoryStore } from '../src/storage/index.ts'
@@ -46,7 +46,7 @@ export const FORMAT_PAGE = join(import.meta.dirname, '../docs/format.md')
 const NOW_MS = Date.UTC(2026, 0, 2, 3, 4, 5, 678)
 const REPOSITORY_ID = '101112131415161718191a1b1c1d1e1f'
 export const KEY_BYTES = Buffer.from(Array.from({ length: 96 }, (_, i) => i))
-export const CUT_PARAMETERS: ChunkingParameters = { algorithm: 'gear32', minBytes: 1024, targetBytes: 4096, maxBytes: 16_384 }
+export const CUT_SIZES = { minBytes: 1024, targetBytes: 4096, maxBytes: 16_384 }
 export const KEY_FILE = 'a key file of forty characters, not more'
 export const PASSPHRASE = 'correct horse battery staple'
 export const SOURCE = 'büro'
@@ -119,6 +119,9 @@ function keys(): Line[] {
       'FORMAT',
       encodeFormat(
         {
+          version: 1,
+          contentHash: 'sha256',
+          objectHash: 'sha256',
           repositoryId: REPOSITORY_ID,
           kind: 'pool',
           chunking: { algorithm: 'gear32', minBytes: 262_144, targetBytes: 1_048_576, maxBytes: 4_194_304 },
@@ -153,30 +156,34 @@ function ids(): Line[] {
   const chunk = (type: ChunkType) => hex(chunkId(vectorKeys(), type, Buffer.from('hello')))
   return [
     ['chunk ids', [1, 2, 3].map((type) => chunk(type as ChunkType)).join(' '), 'of "hello" with types 1, 2, 3'],
+    ['chunk id with blake2b', hex(chunkId({ ...vectorKeys(), contentHash: 'blake2b' }, 1, Buffer.from('hello'))), 'of "hello" with type 1'],
+    ['object hash with blake2b', objectHash({ contentHash: 'blake2b', objectHash: 'blake2b' }, Buffer.from('hello')), 'of "hello"'],
     ['source id', `${SOURCE}=${sourceId(vectorKeys(), SOURCE)}`, 'name=id'],
   ]
 }
 
 function cuts(): Line[] {
-  const table = gearTable(vectorKeys())
   const stream = cutStream()
-  const { minBytes, targetBytes, maxBytes } = CUT_PARAMETERS
-  const cutter = gear32(CUT_PARAMETERS, table)
-  const ends: number[] = []
-  for (let at = 0; at < stream.length; ) {
-    at = cutter.findCut(stream, at, stream.length)
-    ends.push(at)
+  const { minBytes, targetBytes, maxBytes } = CUT_SIZES
+  const key = (algorithm: ChunkingParameters['algorithm']) => Buffer.from(cutterKey(vectorKeys(), algorithm))
+  const ends = (algorithm: ChunkingParameters['algorithm']) => {
+    const cutter = createCutter({ algorithm, ...CUT_SIZES }, key(algorithm))
+    const found: number[] = []
+    for (let at = 0; at < stream.length; found.push(at)) at = cutter.findCut(stream, at, stream.length)
+    return found.join(' ')
   }
+  const table = Array.from({ length: 8 }, (_, i) => key('gear32').readUInt32LE(i * 4))
   const seed = pageSeed(vectorKeys())
   const crc = (path: string) => `${path}=${crc32(path, seed).toString(16).padStart(8, '0')}`
-  const numbers = (values: Uint32Array) => Array.from(values, (value) => value.toString(16).padStart(8, '0')).join(' ')
   return [
-    ['gear table', numbers(table.subarray(0, 8)), 'G[0] to G[7]; most significant digit first'],
+    ['gear table', table.map((value) => value.toString(16).padStart(8, '0')).join(' '), 'G[0] to G[7]; most significant digit first'],
     [
-      'cuts',
-      ends.join(' '),
+      'cuts by gear32',
+      ends('gear32'),
       `ends of chunks, decimal; sizes ${minBytes}, ${targetBytes}, ${maxBytes}; stream: SHA-256("vectors/cut/0") ‖ SHA-256("vectors/cut/1") ‖ …, ${stream.length} bytes`,
     ],
+    ['sieve key', key('sieve')],
+    ['cuts by sieve', ends('sieve'), 'the same sizes and stream'],
     ['page seed', seed.toString(16).padStart(8, '0'), 'most significant digit first'],
     ['page crc', ['etc', 'etc/hosts'].map(crc).join(' '), 'path=c'],
   ]

@@ -76,3 +76,8 @@ export function joinPath(folder: Buffer, name: Buffer): Buffer {
 }
 
 const SLASH_BYTES = Buffer.from('/')
+
+/** With its first slash; the empty path stays empty. */
+export function absolutePath(path: Buffer): Buffer {
+  return path.length === 0 ? path : Buffer.concat([SLASH_BYTES, path])
+}

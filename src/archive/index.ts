@@ -3,6 +3,7 @@ export { browseFolder, findEntry, type OpenedPoint, openPoint, readFileContent }
 export { comparePoints } from './compare-points.ts'
 export type { Entry, Extent } from './entry.ts'
 export { archiveError } from './errors.ts'
+export { expirePoints, prunePool } from './prune-pool.ts'
 export type { BackupReport, Difference, Overwrite, RestoredItem, RestoreReport, UploadReport, VerifyReport } from './reports.ts'
 export { restorePoint } from './restore/restore.ts'
 export { displayPath } from './tree/tree-reader.ts'

@@ -33,6 +33,10 @@ export interface RestoredItem {
 export interface RestoreReport {
   readonly filesRestored: number
   readonly bytesRestored: number
+  /** Of content: less than was restored where large files only differed in places. Nothing in a dry run. */
+  readonly bytesWritten: number
+  /** Files of those that were skipped, because they are there already as they should be. */
+  readonly filesUnchanged: number
   /** Folders, links, devices, hard links. */
   readonly othersRestored: number
   readonly filesSkipped: number

@@ -47,7 +47,7 @@ async function aPoolAndVault(t: TestContext): Promise<Copies> {
   const pool = await aPool(op, { store: poolStore, packBytes: 262_144 })
   const { point } = await backUpPaths(op, poolStore, [folder])
   const vaultStore = new MemoryStore('vault')
-  const vault = await aPool(op, { store: vaultStore, kind: 'vault', packBytes: 131_072, shared: pool.bundle })
+  const vault = await aPool(op, { store: vaultStore, kind: 'vault', packBytes: 131_072, shared: pool })
   return { op, folder, poolStore, vaultStore, pool, vault, point }
 }
 
@@ -137,7 +137,10 @@ test('nothing that is known can be found in the vault: no content, compressed or
     ['root id', Buffer.from(point.root, 'hex')],
     ['root id as text', Buffer.from(point.root)],
     ...[...loaded.index.ids()].slice(0, 50).map((id): [string, Uint8Array] => ['chunk id', id]),
-    ...Object.values({ ...pool.keys, ...pool.bundle }).map((key): [string, Uint8Array] => ['key of the pool', key]),
+    ...Object.values({ ...pool.bundle, data: pool.keys.dataKey, meta: pool.keys.metaKey }).map((key): [string, Uint8Array] => [
+      'key of the pool',
+      key,
+    ]),
     ...Object.values({ ...vault.bundle, data: vault.keys.dataKey, meta: vault.keys.metaKey }).map((key): [string, Uint8Array] => [
       'key',
       key,
@@ -164,7 +167,7 @@ test('an upload that is cut off at any put goes on, and sends again at most what
     )
     if (!failed) break
     assert.deepEqual(await namesIn(op, vaultStore, 'points/'), [])
-    const arrived = (await again.vault.loadIndex(op)).index.size
+    const arrived = (await again.vault.loadIndex(op, { whole: true })).index.size
     const rest = await upload(again)
     assert.equal(rest.chunksSent, whole - arrived, `put ${n}`)
     if (n % 4 === 0) await assertWhole(again, copies.point.id)

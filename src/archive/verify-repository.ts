@@ -1,14 +1,18 @@
 /** Verify: every object (repository's part), then every recovery point: its tree, and that all it names is there. Changes nothing. */
-import { isKind } from '../base/errors.ts'
+import { hasCode, isKind } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import {
   type ChunkIndex,
   ChunkReader,
+  type Deletion,
   type Finding,
   locate,
+  NO_DELETION,
   packName,
   type RecoveryPoint,
   type Repository,
+  readDeletion,
+  tombstonedPacks,
   verifyObjects,
 } from '../repository/index.ts'
 import type { Extent } from './entry.ts'
@@ -16,12 +20,41 @@ import type { VerifyReport } from './reports.ts'
 import { decodeContentList } from './tree/content-list.ts'
 import { decodePage, isLeaf } from './tree/page-codec.ts'
 
+/** A prune beside it moves what it has looked at already. */
+const MOST_LOOKS = 3
+
 export async function verifyRepository(op: Operation, repository: Repository, options: { readData: boolean }): Promise<VerifyReport> {
   const startMs = op.clock.monotonicMs()
-  const objects = await verifyObjects(op, repository, options)
+  for (let look = 1; ; look++) {
+    const before = await deletionOf(op, repository)
+    const report = await verifyOnce(op, repository, options, before, startMs)
+    const isQuiet = report.findings.every(({ severity }) => severity === 'hint')
+    if (isQuiet || look === MOST_LOOKS || (await deletionOf(op, repository)).number === before.number) return report
+  }
+}
+
+/** One that can't be read is a finding of its own. */
+async function deletionOf(op: Operation, repository: Repository): Promise<Deletion> {
+  try {
+    return await readDeletion(op, repository)
+  } catch (error) {
+    if (!hasCode(error, 'CONFIGURATION_DAMAGED')) throw error
+    return NO_DELETION
+  }
+}
+
+async function verifyOnce(
+  op: Operation,
+  repository: Repository,
+  options: { readData: boolean },
+  deletion: Deletion,
+  startMs: number,
+): Promise<VerifyReport> {
+  // The points first: what is named by one that is committed meanwhile need not be among what was looked at.
   const { points, damaged } = await repository.listPoints(op)
+  const objects = await verifyObjects(op, repository, { ...options, doomed: tombstonedPacks(deletion) })
   const findings: Finding[] = [...objects.findings, ...damaged]
-  findings.push(...verifyChain(points, damaged))
+  findings.push(...verifyChain(points, damaged, deletion))
   const faults = await verifyTrees(op, repository, objects.usable, points)
   // A chunk that is lost because its pack is damaged is no finding of its own: its points are named at the pack.
   const byPack = new Map<string, Set<string>>()
@@ -146,10 +179,12 @@ class TreeVerifier {
   }
 }
 
-/** Each manifest names the one before it; a gap is a manifest that someone took away. A damaged one is there. */
-function verifyChain(points: readonly RecoveryPoint[], damaged: readonly Finding[]): Finding[] {
+/** Each manifest names the one before it; a gap is a manifest that someone took away. A damaged one is there, an expired one need not be. */
+function verifyChain(points: readonly RecoveryPoint[], damaged: readonly Finding[], { expired, gone }: Deletion): Finding[] {
   const findings: Finding[] = []
-  const names = new Set([...points, ...damaged].map(({ object }) => object.slice(-70, -6)))
+  const names = new Set(
+    [...[...points, ...damaged, ...expired].map(({ object }) => object), ...gone].map((object) => object.slice(-70, -6)),
+  )
   for (const point of points) {
     const { previous } = point.publicPart
     if (previous === null || names.has(previous)) continue

@@ -1,44 +1,29 @@
 /**
- * Cuts where the content says so: equal bytes give equal chunks wherever they sit in a stream (docs/format.md §7).
- * Only the last 32 bytes decide, since each step shifts the hash by one bit; the table is keyed, so sizes of chunks
- * tell nothing about content to someone without the key.
+ * The rule `gear32` (docs/format.md §7), that of pools of version 1: each step shifts the hash by one bit, so the last 32 bytes decide.
  */
-import type { ChunkingParameters } from './parameters.ts'
+import type { Kernel } from './kernel/kernel.ts'
+import { type KernelSearch, type Search, WINDOW_BYTES } from './search.ts'
 
-export interface Cutter {
-  /**
-   * End of the chunk that begins at `start`: the first cut point, else `start + maxBytes`, else `end`.
-   * The answer `end` is a cut point only if the stream ends there or the chunk reached its maximum.
-   */
-  findCut(bytes: Uint8Array, start: number, end: number): number
+export function gear32InKernel(kernel: Kernel, key: Uint8Array): KernelSearch {
+  const { search } = kernel
+  const table = kernel.allocate(key.length)
+  table.set(key)
+  return (from, to, zeroBits) => search.gear32(table.byteOffset, from - WINDOW_BYTES, from, to, 2 ** (32 - zeroBits))
 }
 
-/** `table` holds 256 u32 of the repository's key. */
-export function gear32(parameters: ChunkingParameters, table: Uint32Array): Cutter {
-  const { minBytes, targetBytes, maxBytes } = parameters
-  const gear = new Int32Array(table)
-  const bits = Math.log2(targetBytes)
-  // The upper bits are zero exactly when the unsigned hash is below 2^(32 - bits).
-  const strict = 2 ** (32 - bits - 2)
-  const lenient = 2 ** (32 - bits + 2)
-  return {
-    findCut(bytes, start, end) {
-      const limit = Math.min(end, start + maxBytes)
-      if (limit - start <= minBytes) return limit
-      const target = Math.min(limit, start + targetBytes)
-      let hash = 0
-      let at = start + Math.max(0, minBytes - 64)
-      for (const warm = start + minBytes - 1; at < warm; at++) hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
-      // From here on, at + 1 - start >= minBytes: a chunk may end after this byte.
-      for (; at < target - 1; at++) {
-        hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
-        if (hash >>> 0 < strict) return at + 1
-      }
-      for (; at < limit; at++) {
-        hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
-        if (hash >>> 0 < lenient) return at + 1
-      }
-      return limit
-    },
+export function gear32InScript(key: Uint8Array): Search {
+  const view = new DataView(key.buffer, key.byteOffset, key.byteLength)
+  const gear = Int32Array.from({ length: 256 }, (_, i) => view.getInt32(i * 4, true))
+  return (bytes, from, to, zeroBits) => {
+    // The upper bits are zero exactly when the unsigned hash is below this.
+    const below = 2 ** (32 - zeroBits)
+    let hash = 0
+    let at = from - WINDOW_BYTES
+    for (; at < from - 1; at++) hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
+    for (; at < to - 1; at++) {
+      hash = ((hash << 1) + (gear[bytes[at] as number] as number)) | 0
+      if (hash >>> 0 < below) return at + 1
+    }
+    return 0
   }
 }

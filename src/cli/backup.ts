@@ -16,6 +16,7 @@ export interface BackupOptions {
   readonly excludeCaches?: boolean
   readonly oneFileSystem?: boolean
   readonly forceRead?: boolean
+  readonly rereadPercent?: number
   /** Besides the pool. */
   readonly skipFolders?: readonly string[]
 }
@@ -35,6 +36,7 @@ export async function runBackup(run: Run, pool: OpenPool, options: BackupOptions
       excludeCaches: options.excludeCaches ?? false,
       oneFileSystem: options.oneFileSystem ?? false,
       forceRead: options.forceRead ?? false,
+      rereadPercent: options.rereadPercent ?? 0,
       skipFolders: [pool.folder, ...(options.skipFolders ?? [])].map((folder) => realpathSync(folder, { encoding: 'buffer' })),
       workerStore: pool.descriptor,
       countFirst: run.output.streams.isErrTerminal,

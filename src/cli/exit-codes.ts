@@ -71,6 +71,7 @@ export const EXIT_OF_CODE: Readonly<Record<string, ExitCode>> = {
   // Races, not rules.
   STORAGE_OBJECT_EXISTS: EXIT_CODES.busy,
   REPOSITORY_WRITER_SUPERSEDED: EXIT_CODES.busy,
+  PRUNE_SUPERSEDED: EXIT_CODES.busy,
   // An object that must be there is damage, whoever notices.
   STORAGE_OBJECT_NOT_FOUND: EXIT_CODES.damage,
   // Credentials are a vault's rule; so are its clock and its room for servers.

@@ -2,7 +2,7 @@
 import { resolve } from 'node:path'
 import type { Operation } from '../base/operation.ts'
 import type { DiskLock } from '../platform/index.ts'
-import { Repository, repositoryError, type Secret } from '../repository/index.ts'
+import { pruneError, Repository, repositoryError, type Secret } from '../repository/index.ts'
 import { LocalDiskStore, type StoreDescriptor } from '../storage/index.ts'
 import { plainText } from './arguments.ts'
 import { cliError } from './errors.ts'
@@ -51,6 +51,13 @@ export async function openPoolWith(
 export async function lockPool(run: Run, pool: Pick<OpenPool, 'folder' | 'store'>): Promise<DiskLock> {
   const lock = await pool.store.lock(run.op)
   if (!lock) throw repositoryError('REPOSITORY_BUSY', `another process writes to ${pool.folder}`, { context: { folder: pool.folder } })
+  return lock
+}
+
+/** The right to expire and to prune; PRUNE_BUSY. */
+export async function lockPrune(run: Run, pool: Pick<OpenPool, 'folder' | 'store'>): Promise<DiskLock> {
+  const lock = await pool.store.lockPrune(run.op)
+  if (!lock) throw pruneError('PRUNE_BUSY', `another process expires or prunes in ${pool.folder}`, { context: { folder: pool.folder } })
   return lock
 }
 

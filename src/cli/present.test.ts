@@ -116,8 +116,10 @@ describe('JSON', () => {
 
   it('of a restore, a verify and a finding too', () => {
     const report = { filesRestored: 1, bytesRestored: 2, othersRestored: 3, filesSkipped: 4, filesFailed: 5, skipped: [], failed: [] }
-    const restore = presentRestore({ ...report, warnings: [], durationMs: 1, foundDamage: false }, [], false)
+    const more = { bytesWritten: 6, filesUnchanged: 7, warnings: [], durationMs: 1, foundDamage: false }
+    const restore = presentRestore({ ...report, ...more }, [], false)
     assert.deepEqual([restore.files_restored, restore.bytes_restored, restore.files_skipped, restore.files_failed], [1, 2, 4, 5])
+    assert.deepEqual([restore.bytes_written, restore.files_unchanged], [6, 7])
     assert.deepEqual(presentVerify({ findings: [], damage: new Map(), points: 1, packs: 2, bytesRead: 3, durationMs: 4 }).findings, [])
     const finding = { code: 'PACK_DAMAGED', severity: 'damage', object: 'packs/x', message: 'm', recoveryPoints: [ID] } as const
     assert.deepEqual(presentFinding(finding), {

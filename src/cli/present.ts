@@ -2,7 +2,7 @@
 
 import type { BackupReport, Difference, Entry, RestoreReport, UploadReport, VerifyReport } from '../archive/index.ts'
 import type { Warning } from '../base/operation.ts'
-import type { Finding, PathText, RecoveryPoint } from '../repository/index.ts'
+import type { ExpireReport, Finding, PathText, PruneReport, RecoveryPoint } from '../repository/index.ts'
 import { timestampOf } from './format.ts'
 
 const SHORT_ID = 8
@@ -113,6 +113,8 @@ export function presentRestore(report: RestoreReport, warnings: readonly Warning
     message_type: 'summary',
     files_restored: report.filesRestored,
     bytes_restored: report.bytesRestored,
+    bytes_written: report.bytesWritten,
+    files_unchanged: report.filesUnchanged,
     others_restored: report.othersRestored,
     files_skipped: report.filesSkipped,
     files_failed: report.filesFailed,
@@ -151,6 +153,39 @@ export function presentUpload(report: UploadReport) {
     bytes_sent: report.bytesSent,
     packs: report.packsNeeded,
     total_duration: seconds(report.durationMs),
+  }
+}
+
+export function presentExpire(report: ExpireReport, isDryRun: boolean) {
+  return {
+    message_type: 'summary',
+    points: report.points.map(presentPoint),
+    only_bytes: report.onlyBytes,
+    unreferenced_bytes: report.unreferencedBytes,
+    freeable_bytes: report.freeableBytes,
+    dry_run: isDryRun,
+    total_duration: seconds(report.durationMs),
+  }
+}
+
+export function presentPrune(report: PruneReport, warnings: readonly Warning[], isDryRun: boolean) {
+  return {
+    message_type: 'summary',
+    points: report.points,
+    unreferenced_bytes: report.unreferencedBytes,
+    freed_bytes: report.freedBytes,
+    unreferenced_left_bytes: report.unreferencedLeftBytes,
+    packs_dropped: report.packsDropped,
+    packs_repacked: report.packsRepacked,
+    packs_written: report.packsWritten,
+    packs_resurrected: report.packsResurrected,
+    packs_waiting: report.packsWaiting,
+    bytes_waiting: report.bytesWaiting,
+    sessions_awaited: report.sessionsAwaited,
+    dry_run: isDryRun,
+    total_duration: seconds(report.durationMs),
+    warnings: warnings.map(presentWarning),
+    warnings_count: warnings.length,
   }
 }
 

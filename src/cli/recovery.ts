@@ -1,7 +1,7 @@
 /** The servers of a vault, as a recovery session and a passphrase open them: on any machine, without the pool. */
 import { hasCode, isKind, TerpError } from '../base/errors.ts'
 import { type RecoveryPoint, Repository, repositoryError } from '../repository/index.ts'
-import { openRecovery, type StoreDescriptor, VaultStore } from '../storage/index.ts'
+import { openRecovery, openVaultStore, type StoreDescriptor } from '../storage/index.ts'
 import { cliError } from './errors.ts'
 import { readSmallFile } from './files.ts'
 import { shortId } from './present.ts'
@@ -40,7 +40,7 @@ export async function openVaultServers(run: Run, query: VaultQuery): Promise<Vau
   for (const { id: serverId, name } of wanted) {
     const access = { url: session.url, serverId, bearerToken: session.token }
     try {
-      const repository = await Repository.open(op, new VaultStore(access, fetch), secret)
+      const repository = await Repository.open(op, await openVaultStore(access), secret)
       opened.push({ id: serverId, name, repository, descriptor: { kind: 'vault', ...access } })
     } catch (error) {
       // Each server has a passphrase of its own, one that registered only has no copy yet, and one that is damaged must not keep the others back.

@@ -122,11 +122,11 @@ async function forgetRefused(run: Run, pool: OpenPool, { saved }: StartedRegistr
 
 async function makeVaultRepository(run: Run, pool: Repository, place: Omit<VaultCopy, 'bundle'>, passphrase: Secret): Promise<Repository> {
   const { op } = run
-  const store = vaultStore(place)
+  const store = await vaultStore(place)
   let made: Repository | undefined
   try {
     const secrets = [{ secret: passphrase, label: 'vault passphrase' }]
-    made = await Repository.create(op, store, { kind: 'vault', secrets, shared: pool.bundle, chunking: pool.format.chunking })
+    made = await Repository.create(op, store, { kind: 'vault', secrets, shared: pool, chunking: pool.format.chunking })
   } catch (error) {
     if (!hasCode(error, 'REPOSITORY_EXISTS')) throw error
   }
@@ -139,7 +139,7 @@ async function makeVaultRepository(run: Run, pool: Repository, place: Omit<Vault
 }
 
 /** What counts is that the repository, as it lies in the vault, opens with what people will have: the passphrase. */
-async function openMade(run: Run, store: ReturnType<typeof vaultStore>, passphrase: Secret): Promise<Repository> {
+async function openMade(run: Run, store: Awaited<ReturnType<typeof vaultStore>>, passphrase: Secret): Promise<Repository> {
   try {
     return await Repository.open(run.op, store, passphrase, 'write')
   } catch (error) {

@@ -41,7 +41,7 @@ describe('the command line', () => {
     const vault = ['start', 'create', 'credentials'].map((name) => `vault ${name}`)
     assert.deepEqual(
       leaves.map(({ path }) => path),
-      ['quickstart', ...pool, ...vault, 'recover', 'completion'],
+      ['quickstart', ...pool, ...vault, 'recover', 'bench', 'completion'],
     )
     for (const { path } of leaves) {
       const { out } = await terp(...path.split(' '), '--help')
@@ -66,6 +66,7 @@ describe('the command line', () => {
       'vault credentials': ['--data', '--out'],
       'pool register': ['--vault-credentials', '--passphrase-file'],
       'pool upload': ['--json'],
+      bench: ['--data', '--json'],
       recover: ['--vault-credentials', '--passphrase-file', '--list', '--point', '--target', '--json'],
     }
     for (const [path, flags] of Object.entries(contract)) {

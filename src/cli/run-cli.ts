@@ -3,12 +3,15 @@ import { Command, CommanderError } from 'commander'
 import { asTerpError } from '../base/errors.ts'
 import { rawArguments } from './arguments.ts'
 import type { CommandHost } from './command.ts'
+import { addBench } from './commands/bench.ts'
 import { addCompletion } from './commands/completion.ts'
 import { addPoolBackup } from './commands/pool-backup.ts'
 import { addPoolBrowse } from './commands/pool-browse.ts'
 import { addPoolDiff } from './commands/pool-diff.ts'
+import { addPoolExpire } from './commands/pool-expire.ts'
 import { addPoolInit } from './commands/pool-init.ts'
 import { addPoolList } from './commands/pool-list.ts'
+import { addPoolPrune } from './commands/pool-prune.ts'
 import { addPoolRegister } from './commands/pool-register.ts'
 import { addPoolRestore } from './commands/pool-restore.ts'
 import { addPoolUpload } from './commands/pool-upload.ts'
@@ -73,10 +76,11 @@ export function buildProgram(host: CommandHost, version: string, streams: Stream
   addQuickstart(program, host)
   const pool = group(program, 'pool', 'make, fill, read and check a pool')
   for (const add of [addPoolInit, addPoolBackup, addPoolList, addPoolBrowse, addPoolDiff, addPoolRestore, addPoolVerify]) add(pool, host)
-  for (const add of [addPoolRegister, addPoolUpload]) add(pool, host)
+  for (const add of [addPoolExpire, addPoolPrune, addPoolRegister, addPoolUpload]) add(pool, host)
   const vault = group(program, 'vault', 'run a vault service and its vaults')
   for (const add of [addVaultStart, addVaultCreate, addVaultCredentials]) add(vault, host)
   addRecover(program, host)
+  addBench(program, host)
   addCompletion(program, host)
   return program
 }

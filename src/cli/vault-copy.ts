@@ -11,7 +11,7 @@ import {
   repositoryError,
   writeConfiguration,
 } from '../repository/index.ts'
-import { VaultStore } from '../storage/index.ts'
+import { type ObjectStore, openVaultStore } from '../storage/index.ts'
 import { cliError } from './errors.ts'
 import type { Run } from './run.ts'
 
@@ -108,8 +108,8 @@ function encodePending({ url, vaultId, serverName, privateKey, server }: Pending
   return { url, vault_id: vaultId, server_name: serverName, private_key: privateKey, ...answered }
 }
 
-export function vaultStore(at: Pick<VaultCopy, 'url' | 'serverId' | 'privateKey'>): VaultStore {
-  return new VaultStore({ url: at.url, serverId: at.serverId, privateKey: at.privateKey }, fetch)
+export function vaultStore(at: Pick<VaultCopy, 'url' | 'serverId' | 'privateKey'>): Promise<ObjectStore> {
+  return openVaultStore({ url: at.url, serverId: at.serverId, privateKey: at.privateKey })
 }
 
 export interface OpenVaultCopy {
@@ -122,7 +122,7 @@ export async function openVaultCopy(run: Run, pool: Repository, url?: string): P
   const { copy: found, pending } = await readVaultState(run, pool)
   if (!found) throw notRegistered(pending)
   const copy = url === undefined ? found : { ...found, url }
-  return { copy, repository: await Repository.openWithBundle(run.op, vaultStore(copy), copy.bundle, 'write') }
+  return { copy, repository: await Repository.openWithBundle(run.op, await vaultStore(copy), copy.bundle, 'write') }
 }
 
 function notRegistered(pending: PendingCopy | undefined): TerpError {

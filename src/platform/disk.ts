@@ -2,6 +2,7 @@
  * What a local store needs of a disk, and nothing else: a parameter, so that tests can put a disk in its place that loses power
  * (test/support/simulated-disk.ts). Errors carry Node's `code` (`ENOENT`, `ENOSPC`, …). Paths are absolute or relative to the process.
  */
+import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs'
 import type { FileHandle } from 'node:fs/promises'
 import { link, mkdir, open, readdir, rename, stat, statfs, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -23,6 +24,16 @@ export interface DiskLock {
   release(): Promise<void>
 }
 
+/** A file held open: it reads on as it was when its name is gone. It is closed when nobody refers to it any more, at the latest. */
+export interface DiskReader {
+  readonly sizeBytes: number
+  /** By it, other threads of this process read through the same open file. */
+  readonly handle: number
+  /** What there is of the range: fewer bytes if the file ends before. */
+  read(offset: number, length: number): Buffer
+  close(): void
+}
+
 export interface Disk {
   /** Fine when it exists already; its parent must. */
   makeFolder(path: string): Promise<void>
@@ -40,6 +51,12 @@ export interface Disk {
   read(path: string, range?: { readonly offset: number; readonly length: number }): Promise<Buffer>
   /** In bytes; undefined when there is no such file. */
   size(path: string): Promise<number | undefined>
+  /** Those that end in `Sync` hold up their thread until the disk has answered. */
+  openSync(path: string): DiskReader
+  /** The reader of another thread. Closing it is left to that one. */
+  adopt(handle: number, sizeBytes: number): DiskReader
+  sizeSync(path: string): number | undefined
+  readFolderSync(path: string): DiskEntry[]
   freeBytes(path: string): Promise<number>
   /** Undefined when another process or handle holds it. The file is made if needed; the kernel releases the lock of a killed process. */
   lock(path: string): Promise<DiskLock | undefined>
@@ -101,6 +118,27 @@ export function systemDisk(): Disk {
         throw error
       }
     },
+    openSync(path) {
+      const handle = openSync(path, 'r')
+      const info = fstatSync(handle)
+      if (info.isFile()) return new SystemReader(handle, info.size, true)
+      closeSync(handle)
+      throw Object.assign(new Error(`EISDIR: ${path} is no file`), { code: 'EISDIR' })
+    },
+    adopt(handle, sizeBytes) {
+      return new SystemReader(handle, sizeBytes, false)
+    },
+    sizeSync(path) {
+      const info = statSync(path, { throwIfNoEntry: false })
+      return info?.isFile() ? info.size : undefined
+    },
+    readFolderSync(path) {
+      return readdirSync(path, { withFileTypes: true }).map((entry) => {
+        const isLink = entry.isSymbolicLink()
+        const isFolder = isLink ? statSync(join(path, entry.name), { throwIfNoEntry: false })?.isDirectory() : entry.isDirectory()
+        return { name: entry.name, isFolder: isFolder ?? false }
+      })
+    },
     async freeBytes(path) {
       const info = await statfs(path)
       return info.bavail * info.bsize
@@ -149,6 +187,40 @@ class SystemFile implements DiskFile {
 
   close(): Promise<void> {
     return this.#handle.close()
+  }
+}
+
+/** Closes what its reader did not: an index is simply forgotten by those who read with it. */
+const forgotten = new FinalizationRegistry<number>((handle) => closeSync(handle))
+
+class SystemReader implements DiskReader {
+  readonly handle: number
+  readonly sizeBytes: number
+  #isOpen: boolean
+
+  constructor(handle: number, sizeBytes: number, isOwner: boolean) {
+    this.handle = handle
+    this.sizeBytes = sizeBytes
+    this.#isOpen = isOwner
+    if (isOwner) forgotten.register(this, handle, this)
+  }
+
+  read(offset: number, length: number): Buffer {
+    const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.sizeBytes - offset)))
+    let done = 0
+    while (done < buffer.length) {
+      const count = readSync(this.handle, buffer, done, buffer.length - done, offset + done)
+      if (count === 0) break
+      done += count
+    }
+    return buffer.subarray(0, done)
+  }
+
+  close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    forgotten.unregister(this)
+    closeSync(this.handle)
   }
 }
 

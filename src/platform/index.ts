@@ -1,5 +1,7 @@
 /** The door of the room: file calls by handle, metadata, accounts, and disks as storage sees them. */
 export * from './accounts.ts'
+export * from './codec.ts'
+export * from './cpu.ts'
 export * from './disk.ts'
 export * from './handles.ts'
 export * from './inode-flags.ts'
@@ -33,4 +35,6 @@ export {
   S_IFREG,
   S_IFSOCK,
 } from './posix.ts'
+export * from './ranges.ts'
+export * from './stat-probe.ts'
 export * from './xattrs.ts'

@@ -82,7 +82,7 @@ function decodeStat(): FileStat {
   const type = view.getUint16(28, true)
   const hasBirth = (mask & STATX_BTIME) !== 0
   return {
-    kind: kindOf(type),
+    kind: kindOfMode(type),
     mode: type & 0o7777,
     uid: view.getUint32(20, true),
     gid: view.getUint32(24, true),
@@ -95,7 +95,7 @@ function decodeStat(): FileStat {
     bornSec: hasBirth ? int64(80) : undefined,
     bornNs: hasBirth ? view.getUint32(88, true) : 0,
     dev: view.getUint32(136, true) * 0x100000 + view.getUint32(140, true),
-    ino: inodeNumber(),
+    ino: inodeNumberOf(view.getUint32(36, true), view.getUint32(32, true)),
     links: view.getUint32(16, true),
     rdevMajor: view.getUint32(128, true),
     rdevMinor: view.getUint32(132, true),
@@ -103,7 +103,7 @@ function decodeStat(): FileStat {
   }
 }
 
-function kindOf(mode: number): FileKind {
+export function kindOfMode(mode: number): FileKind {
   const type = mode & S_IFMT
   if (type === S_IFREG) return 'file'
   if (type === S_IFDIR) return 'folder'
@@ -125,9 +125,10 @@ function int64(at: number): number {
  * Some file systems (network, FUSE) use all 64 bits. Rounding would make neighbours equal, and two files that look like one inode look
  * like hard links of each other; so a number that does not fit is spread by a multiplication and its upper 53 bits are taken.
  */
-function inodeNumber(): number {
-  if (view.getUint32(36, true) < 0x200000) return uint64(32)
-  return Number(((view.getBigUint64(32, true) * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn) >> 11n)
+export function inodeNumberOf(high: number, low: number): number {
+  if (high < 0x200000) return high * 0x100000000 + low
+  const number = (BigInt(high) << 32n) | BigInt(low)
+  return Number(((number * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn) >> 11n)
 }
 
 export function chownAt(dirfd: number, name: Name, uid: number, gid: number): void {

@@ -1,7 +1,7 @@
 /** Names in folders: reading folders, making, linking, renaming and removing entries, always relative to a folder's descriptor. */
 import type { FileKind } from './metadata.ts'
 import type { Name } from './posix.ts'
-import { AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, check, cstring, errnoOf, lastErrno, libc, PosixError } from './posix.ts'
+import { AT_EMPTY_PATH, AT_FDCWD, AT_REMOVEDIR, AT_SYMLINK_FOLLOW, check, cstring, errnoOf, lastErrno, libc, PosixError } from './posix.ts'
 
 export interface FolderEntry {
   readonly name: Buffer
@@ -83,8 +83,17 @@ export function linkAt(oldDirfd: number, oldName: Name, newDirfd: number, newNam
   check('linkat', libc.linkat(oldDirfd, cstring(0, oldName), newDirfd, cstring(1, newName), flags))
 }
 
-/** Gives an open file a name: for O_TMPFILE. AT_EMPTY_PATH would need a capability; this way through /proc needs none. */
+const EMPTY = Buffer.from([0])
+let linksByDescriptor = true
+
+/** Gives an open file a name: for O_TMPFILE. AT_EMPTY_PATH is quicker but needs a capability (it answers ENOENT without); the way through /proc needs none. */
 export function linkFd(fd: number, dirfd: number, name: Name): void {
+  if (linksByDescriptor) {
+    if (libc.linkat(fd, EMPTY, dirfd, cstring(1, name), AT_EMPTY_PATH) === 0) return
+    const errno = lastErrno()
+    if (errno !== errnoOf.ENOENT) throw new PosixError('linkat', errno)
+    linksByDescriptor = false
+  }
   linkAt(AT_FDCWD, `/proc/self/fd/${fd}`, dirfd, name, AT_SYMLINK_FOLLOW)
 }
 

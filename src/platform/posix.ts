@@ -91,6 +91,7 @@ function bind() {
     lseek: int('int64_t lseek(int, int64_t, int)'),
     ftruncate: int('int ftruncate(int, int64_t)'),
     fallocate: int('int fallocate(int, int, int64_t, int64_t)'),
+    sync_file_range: int('int sync_file_range(int, int64_t, int64_t, unsigned int)'),
     fsync: int('int fsync(int)'),
     syncfs: int('int syncfs(int)'),
     flock: int('int flock(int, int)'),
@@ -103,6 +104,37 @@ function bind() {
     // By number, because glibc before 2.30 has no getdents64 and before 2.33 no mknodat.
     getdents64: int('int64_t syscall(long, long, void*, size_t)').bind(null, process.arch === 'arm64' ? 61 : 217),
     mknodat: int('int64_t syscall(long, long, void*, unsigned long, unsigned long)').bind(null, process.arch === 'arm64' ? 33 : 259),
+  }
+}
+
+/** A zstd error is a number near 2^64, which comes as a bigint. */
+type Size = number | bigint
+
+/** Zstandard as Node's own binary carries and exports it. Contexts are pointers; whoever creates one frees it. */
+export interface ZstdSymbols {
+  readonly createCompressor: () => unknown
+  readonly freeCompressor: (context: unknown) => Size
+  readonly createDecompressor: () => unknown
+  readonly freeDecompressor: (context: unknown) => Size
+  readonly compress: (context: unknown, into: Uint8Array, room: number, from: Uint8Array, length: number, level: number) => Size
+  readonly decompress: (context: unknown, into: Uint8Array, room: number, from: Uint8Array, length: number) => Size
+}
+
+/** Undefined where the program exports no such symbols: a Node that was built otherwise. */
+export function bindZstd(): ZstdSymbols | undefined {
+  try {
+    const program = koffi.load(null)
+    const bound = (definition: string) => program.func(definition) as unknown
+    return {
+      createCompressor: bound('void* ZSTD_createCCtx()'),
+      freeCompressor: bound('size_t ZSTD_freeCCtx(void*)'),
+      createDecompressor: bound('void* ZSTD_createDCtx()'),
+      freeDecompressor: bound('size_t ZSTD_freeDCtx(void*)'),
+      compress: bound('size_t ZSTD_compressCCtx(void*, void*, size_t, void*, size_t, int)'),
+      decompress: bound('size_t ZSTD_decompressDCtx(void*, void*, size_t, void*, size_t)'),
+    } as ZstdSymbols
+  } catch {
+    return undefined // then node:zlib does the same work, with copies
   }
 }
 

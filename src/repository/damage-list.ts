@@ -5,17 +5,10 @@
 import { hasCode } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { readConfiguration, writeConfiguration } from './configuration.ts'
+import type { DamageList } from './damaged-chunks.ts'
 import type { Repository } from './repository.ts'
 
 const TOPIC = 'damage'
-
-/** Pack → ids of its damaged chunks in hexadecimal, or `all` when nothing of it can be read. */
-export type DamageList = ReadonlyMap<string, ReadonlySet<string> | 'all'>
-
-export function isListed(list: DamageList, pack: string, id: Buffer): boolean {
-  const chunks = list.get(pack)
-  return chunks === 'all' || (chunks?.has(id.toString('hex')) ?? false)
-}
 
 /** A list that can't be read itself is told and counts as empty: the next verification writes another. */
 export async function readDamageList(op: Operation, repository: Repository): Promise<DamageList> {

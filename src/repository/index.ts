@@ -1,26 +1,35 @@
 export { ChunkReader, locate, planReads } from './chunk-reader.ts'
 export { readConfiguration, writeConfiguration } from './configuration.ts'
-export { type DamageList, noteDamage } from './damage-list.ts'
+export { noteDamage } from './damage-list.ts'
+export type { DamageList } from './damaged-chunks.ts'
 export { repositoryError } from './errors.ts'
 export type { RepositoryFormat } from './format/format-file.ts'
-export type { ChunkIndex, ChunkLocation } from './index/chunk-index.ts'
+export type { ChunkIndex, ChunkLocation, RecordBlock } from './index/chunk-index.ts'
 export { KnownChunks, type KnownChunksMemory } from './index/known-chunks.ts'
+export type { PackTable } from './index/pack-table.ts'
 export {
   CHUNK_TYPE,
   type ChunkType,
+  cutterKey,
   decodeKeyBundle,
   encodeKeyBundle,
-  gearTable,
   type KeyBundle,
   pageSeed,
   type RepositoryKeys,
 } from './keys/hierarchy.ts'
 export { makePassphrase, makeRecoveryKey, parseKeyFile, parsePassphrase, type Secret } from './keys/secret.ts'
 export { addKeySlot, DEFAULT_KEY_COSTS, type KeyCosts, listKeySlots, unwrapBundle } from './keys/slot.ts'
-export type { ManifestStatistics, PathText, RecoveryPoint } from './manifest/manifest.ts'
+export type { ManifestSelection, ManifestStatistics, PathText, RecoveryPoint } from './manifest/manifest.ts'
 export { ChunkWriter, type WrittenChunk } from './pack/chunk-writer.ts'
+export { Compressor, decompressInto } from './pack/compression.ts'
 export { PACK_CLASS, packName, type SealedPack } from './pack/pack-format.ts'
 export type { OpenedEntry } from './pack/pack-reader.ts'
+export { type Deletion, NO_DELETION, readDeletion, tombstonedPacks } from './prune/deletion-record.ts'
+export { pruneError } from './prune/errors.ts'
+export { type ExpireOptions, type ExpireReport, expire } from './prune/expire.ts'
+export type { LiveSet } from './prune/live-set.ts'
+export { type PruneOptions, type PruneReport, prune } from './prune/prune.ts'
+export { asSession } from './prune/reading-session.ts'
 export { type Finding, type LoadedIndex, type PointListing, Repository } from './repository.ts'
 export { verifyObjects } from './verify-objects.ts'
 export { type NewPoint, openWriteSession, type WriterGrant, type WriterLock, WriteSession } from './write-session.ts'

@@ -2,21 +2,20 @@
  * A repository opened to read: keys, recovery points, index, chunks. Locks nothing, changes nothing; works the same over a disk and over a vault.
  * Writing is `openWriteSession` (write-session.ts), which takes one of these.
  */
-import { hasCode, isKind, type TerpError } from '../base/errors.ts'
+import { hasCode, type TerpError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
 import type { ObjectStore } from '../storage/index.ts'
 import { repositoryError } from './errors.ts'
-import { encodeFormat, FORMAT_NAMES, getIfThere, type RepositoryFormat, readFormat } from './format/format-file.ts'
-import { SealedObjectError } from './format/sealed-object.ts'
+import { encodeFormat, FORMAT_NAMES, FORMAT_VERSION, type RepositoryFormat, readFormat } from './format/format-file.ts'
 import { ChunkIndex } from './index/chunk-index.ts'
-import { decodeSegment, type IndexSegment, segmentOfName } from './index/segment.ts'
-import { deriveKeys, type KeyBundle, makeKeyBundle, type RepositoryKeys, sourceId } from './keys/hierarchy.ts'
+import { addUnlistedPacks, completion, openSegments, wholeIndex } from './index/open-index.ts'
+import type { PackTable } from './index/pack-table.ts'
+import { deriveKeys, type HashName, type KeyBundle, makeKeyBundle, type RepositoryKeys, sourceId } from './keys/hierarchy.ts'
 import type { Secret } from './keys/secret.ts'
 import { addKeySlot, type KeyCosts, listKeySlots, unwrapBundle } from './keys/slot.ts'
 import { decodeManifest, manifestOfName, type RecoveryPoint } from './manifest/manifest.ts'
-import { DEFAULT_PACK_BYTES, packOfName } from './pack/pack-format.ts'
-import { readPackDirectory } from './pack/pack-reader.ts'
+import { DEFAULT_PACK_BYTES } from './pack/pack-format.ts'
 
 export interface CreateOptions {
   readonly kind: RepositoryFormat['kind']
@@ -24,7 +23,9 @@ export interface CreateOptions {
   /** Each gets a slot of its own; the first is the one used every day. */
   readonly secrets: readonly { readonly secret: Secret; readonly label: string }[]
   /** A vault's copy shares these with its pool (docs/format.md §5). */
-  readonly shared?: Pick<KeyBundle, 'idKey' | 'chunkingKey'>
+  readonly shared?: { readonly bundle: Pick<KeyBundle, 'idKey' | 'chunkingKey'>; readonly format: Pick<RepositoryFormat, 'contentHash'> }
+  /** The quicker one on this machine; unless shared. */
+  readonly contentHash?: HashName
   readonly keyCosts?: KeyCosts
   readonly packBytes?: number
 }
@@ -48,11 +49,9 @@ export interface PointListing {
 
 export interface LoadedIndex {
   readonly index: ChunkIndex
-  /** Good segments. */
-  readonly segments: readonly IndexSegment[]
   readonly damagedSegments: readonly string[]
   /** Packs that good segments list, with the size that they should have. */
-  readonly listed: ReadonlyMap<string, number>
+  readonly listed: PackTable
 }
 
 export class Repository {
@@ -65,7 +64,7 @@ export class Repository {
     this.store = store
     this.format = format
     this.bundle = bundle
-    this.keys = deriveKeys(bundle, format.repositoryId)
+    this.keys = deriveKeys(bundle, format.repositoryId, format)
   }
 
   /** REPOSITORY_EXISTS. Key slots first, FORMAT last: a crash leaves no half repository. */
@@ -73,14 +72,19 @@ export class Repository {
     for (const name of FORMAT_NAMES) {
       if (await store.head(op, name)) throw repositoryError('REPOSITORY_EXISTS', `there is a repository in ${store.description} already`)
     }
+    const contentHash = options.shared?.format.contentHash ?? options.contentHash ?? 'blake2b'
     const format: RepositoryFormat = {
+      version: FORMAT_VERSION,
+      contentHash,
+      // A vault checks the names of what it takes, and knows SHA-256 only.
+      objectHash: options.kind === 'vault' ? 'sha256' : contentHash,
       repositoryId: randomHex(op.random, 16),
       kind: options.kind,
       chunking: options.chunking,
       packBytes: options.packBytes ?? DEFAULT_PACK_BYTES,
       padding: options.kind === 'vault' ? 'padme' : 'none',
     }
-    const bundle = makeKeyBundle(op.random, options.shared)
+    const bundle = makeKeyBundle(op.random, options.shared?.bundle)
     for (const { secret, label } of options.secrets) {
       const costs = options.keyCosts === undefined ? {} : { costs: options.keyCosts }
       await addKeySlot(op, store, { repositoryId: format.repositoryId, bundle, secret, label, ...costs })
@@ -151,46 +155,25 @@ export class Repository {
     )
   }
 
-  /** Reads all segments, and the directories of packs that no good one lists: a segment that is damaged or lost costs a reader nothing else. */
-  async loadIndex(op: Operation, options: { readonly listedOnly?: boolean } = {}): Promise<LoadedIndex> {
-    const index = new ChunkIndex()
-    const segments: IndexSegment[] = []
-    const damagedSegments: string[] = []
-    const listed = new Map<string, number>()
-    const names: string[] = []
-    for await (const { name } of this.store.list(op, 'index/')) if (segmentOfName(name)) names.push(name)
-    for (const name of names) {
-      const bytes = await getIfThere(op, this.store, name)
-      if (!bytes) {
-        damagedSegments.push(name) // a writer replaced it after the list was made: the packs are read instead
-        continue
-      }
-      try {
-        const segment = decodeSegment(this.keys, bytes)
-        for (const pack of segment.packs) listed.set(pack.sha256, pack.sizeBytes)
-        index.addSegment(segment)
-        segments.push(segment)
-      } catch (error) {
-        if (!(error instanceof SealedObjectError)) throw error
-        damagedSegments.push(name)
-      }
+  /**
+   * Opens the segments' heads; blocks are read when a chunk of theirs is asked for, and the directories of packs that no good segment lists when one is not
+   * found: a segment that is damaged or lost costs a reader nothing else. Where that can't be done at once, and with `whole`, all of it is read now.
+   */
+  async loadIndex(op: Operation, options: { readonly whole?: boolean } = {}): Promise<LoadedIndex> {
+    const { store, keys } = this
+    const opened = await openSegments(op, store, keys)
+    if (store.immediate && !options.whole && opened.damaged.length === 0) {
+      const { immediate } = store
+      const index = new ChunkIndex(opened.files, {
+        complete: completion(op, immediate, keys, { unlisted: true }),
+        packs: (listed) => listed.checked(immediate, new Uint8Array(listed.size).fill(1), new Map()),
+        tellsUnusable: true,
+      })
+      return { index, damagedSegments: [], listed: index.packs }
     }
-    if (!options.listedOnly) await this.addUnlistedPacks(op, index, listed)
-    return { index, segments, damagedSegments, listed }
-  }
-
-  /** Adds the packs that no good segment lists. Unreadable ones are left out and told. */
-  async addUnlistedPacks(op: Operation, index: ChunkIndex, listed: ReadonlyMap<string, number>): Promise<void> {
-    for await (const { name, sizeBytes } of this.store.list(op, 'packs/')) {
-      const sha256 = packOfName(name)
-      if (sha256 === undefined || listed.has(sha256)) continue
-      try {
-        index.addPack({ sha256, sizeBytes, records: await readPackDirectory(op, this.store, this.keys, sha256, sizeBytes) })
-      } catch (error) {
-        if (!isKind(error, 'corrupt')) throw error
-        op.warn({ code: error.code, message: error.message, item: name })
-      }
-    }
+    const { index, damaged } = wholeIndex(opened)
+    await addUnlistedPacks(op, store, keys, index)
+    return { index, damagedSegments: damaged, listed: index.packs }
   }
 }
 

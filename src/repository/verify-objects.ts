@@ -4,10 +4,11 @@
  */
 import { isKind } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
-import type { DamageList } from './damage-list.ts'
+import type { DamageList } from './damaged-chunks.ts'
 import { decodeFormat, FORMAT_NAMES, getIfThere } from './format/format-file.ts'
 import { decodeSealedObject, OBJECT_KIND, SealedObjectError } from './format/sealed-object.ts'
 import { ChunkIndex } from './index/chunk-index.ts'
+import type { PackTable } from './index/pack-table.ts'
 import { listKeySlots } from './keys/slot.ts'
 import { packName, packOfName } from './pack/pack-format.ts'
 import { readPackDirectory, verifyPack } from './pack/pack-reader.ts'
@@ -25,7 +26,13 @@ export interface VerifiedObjects {
   readonly bytesRead: number
 }
 
-export async function verifyObjects(op: Operation, repository: Repository, options: { readData: boolean }): Promise<VerifiedObjects> {
+export interface VerifyOptions {
+  readonly readData: boolean
+  /** Packs that a prune is about to delete: that one is gone, or on the way, is as it should be. */
+  readonly doomed?: ReadonlySet<string>
+}
+
+export async function verifyObjects(op: Operation, repository: Repository, options: VerifyOptions): Promise<VerifiedObjects> {
   const findings: Finding[] = []
   const report = (code: string, object: string, message: string, severity: Finding['severity'] = 'damage') => {
     findings.push({ code, severity, object, message, recoveryPoints: [] })
@@ -33,10 +40,10 @@ export async function verifyObjects(op: Operation, repository: Repository, optio
   await verifyFormat(op, repository, report)
   await verifySlots(op, repository, report)
   await verifyConfiguration(op, repository, report)
-  const loaded = await repository.loadIndex(op)
+  const loaded = await repository.loadIndex(op, { whole: true })
   for (const name of loaded.damagedSegments)
     report('INDEX_SEGMENT_DAMAGED', name, 'this index segment can not be read; the packs are read instead')
-  const packs = await verifyPacks(op, repository, loaded.listed, options.readData, report)
+  const packs = await verifyPacks(op, repository, loaded.listed, options, report)
   softenHealed(findings, loaded.index, packs)
   return { findings, listed: loaded.index, ...packs }
 }
@@ -77,7 +84,9 @@ async function verifyFormat(op: Operation, repository: Repository, report: Repor
 async function verifyConfiguration(op: Operation, repository: Repository, report: Report): Promise<void> {
   for await (const { name } of repository.store.list(op, 'conf/')) {
     try {
-      decodeSealedObject(repository.keys, OBJECT_KIND.configuration, name.replace(/\.conf$/, ''), await repository.store.get(op, name))
+      const bytes = await getIfThere(op, repository.store, name)
+      // Undefined: replaced by the next of its topic since the list was made.
+      if (bytes) decodeSealedObject(repository.keys, OBJECT_KIND.configuration, name.replace(/\.conf$/, ''), bytes)
     } catch (error) {
       if (!(error instanceof SealedObjectError)) throw error
       report('CONFIGURATION_DAMAGED', name, error.message)
@@ -85,10 +94,11 @@ async function verifyConfiguration(op: Operation, repository: Repository, report
   }
 }
 
-async function verifyPacks(op: Operation, repository: Repository, listed: ReadonlyMap<string, number>, readData: boolean, report: Report) {
+async function verifyPacks(op: Operation, repository: Repository, listed: PackTable, options: VerifyOptions, report: Report) {
+  const { readData, doomed = new Set() } = options
   const usable = new ChunkIndex()
   const lost = new Map<string, Set<string> | 'all'>()
-  const missing = new Map(listed)
+  const missing = new Map(listed.entries())
   const present: { sha256: string; sizeBytes: number; name: string }[] = []
   for await (const { name, sizeBytes } of repository.store.list(op, 'packs/')) {
     const sha256 = packOfName(name)
@@ -101,20 +111,20 @@ async function verifyPacks(op: Operation, repository: Repository, listed: Readon
   for (const { sha256, sizeBytes, name } of present) {
     op.check()
     missing.delete(sha256)
-    const expected = listed.get(sha256)
-    if (expected === undefined) report('PACK_UNLISTED', name, 'no index segment lists this pack; the next backup takes it in', 'hint')
+    if (!listed.has(sha256) && !doomed.has(sha256))
+      report('PACK_UNLISTED', name, 'no index segment lists this pack; the next backup takes it in', 'hint')
     try {
       const { records, damage } = readData
         ? await verifyPack(op, repository.store, repository.keys, sha256)
         : { records: await readPackDirectory(op, repository.store, repository.keys, sha256, sizeBytes), damage: [] }
-      for (const error of damage) report(error.code, name, error.message)
+      for (const error of damage) report(error.code, name, error.message, doomed.has(sha256) ? 'hint' : 'damage')
       const chunks = damage.flatMap(({ context }) => (typeof context.chunk === 'string' ? [context.chunk] : []))
       if (chunks.length > 0) lost.set(sha256, new Set(chunks))
       usable.addPack({ sha256, sizeBytes, records })
       if (readData) bytesRead += sizeBytes
     } catch (error) {
       if (!isKind(error, 'corrupt')) throw error
-      report(error.code, name, error.message)
+      report(error.code, name, error.message, doomed.has(sha256) ? 'hint' : 'damage')
       lost.set(sha256, 'all')
     }
     op.progress({
@@ -126,6 +136,7 @@ async function verifyPacks(op: Operation, repository: Repository, listed: Readon
     })
   }
   for (const sha256 of missing.keys()) {
+    if (doomed.has(sha256)) continue
     report('PACK_MISSING', packName(sha256), 'the index lists this pack, and it is not there')
     lost.set(sha256, 'all')
   }

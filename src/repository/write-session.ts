@@ -3,34 +3,42 @@
  *
  * 1. A new epoch is published: whoever held an older one can no longer commit.
  * 2. What a crash left is taken in: packs that no segment lists get one; damaged segments are replaced, then quarantined.
- * 3. Chunks of packs that are missing or have another size are not known: the next backup stores them again.
+ * 3. Chunks of packs that are missing or have another size are not known: the next backup stores them again. Sizes are looked at when they matter.
  * 4. Packs are published while the work goes on; segments when they are full and at the end; the manifest last, and only under the highest epoch.
+ * 5. So that a prune may run beside it (docs/adr/0010-prune.md), the session announces itself before it reads what is about to be deleted, and commits
+ *    under the gate, if nobody took it for ended.
+ * 6. What is wrong with the index, or has become too much of it, is settled after that.
  */
 import { toTimestamp } from '../base/clock.ts'
-import { hasCode, invariant, isKind, type TerpError } from '../base/errors.ts'
+import { hasCode, invariant, TerpError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
-import type { ObjectStore, PruningStore } from '../storage/index.ts'
-import { isListed, readDamageList } from './damage-list.ts'
+import type { Announcement, ObjectStore, PruningStore } from '../storage/index.ts'
 import { repositoryError } from './errors.ts'
 import { healFormat } from './format/format-file.ts'
-import { ChunkIndex } from './index/chunk-index.ts'
+import type { ChunkIndex } from './index/chunk-index.ts'
+import { keepIndex } from './index/index-upkeep.ts'
 import { KnownChunks, type KnownChunksMemory } from './index/known-chunks.ts'
 import { encodeSegment, MOST_RECORDS } from './index/segment.ts'
+import { openWriterIndex } from './index/writer-index.ts'
 import { type RepositoryKeys, sourceId } from './keys/hierarchy.ts'
 import {
   encodeManifest,
   type ManifestBody,
   type ManifestName,
+  type ManifestSelection,
   type ManifestStatistics,
   manifestOfName,
   type PathText,
   type RecoveryPoint,
 } from './manifest/manifest.ts'
 import { ChunkWriter } from './pack/chunk-writer.ts'
-import { type PackClass, packName, packOfName, type SealedPack } from './pack/pack-format.ts'
-import { readPackDirectory } from './pack/pack-reader.ts'
+import type { PackClass, SealedPack } from './pack/pack-format.ts'
+import { type Deletion, NO_DELETION, readDeletion, tombstonedPacks } from './prune/deletion-record.ts'
 import type { Repository } from './repository.ts'
+
+/** Chunks of this session that are expected at first; the table grows. */
+const ROOM_FOR_NEW = 65_536
 
 /** Proof that the caller holds the writer's lock of this repository. */
 export interface WriterLock {
@@ -60,6 +68,7 @@ export interface NewPoint {
   readonly statistics: ManifestStatistics
   readonly warnings: number
   readonly previousPoint: string | null
+  readonly selection?: ManifestSelection | undefined
   /** For a vault: the names of all packs that the point needs. */
   readonly packs?: readonly string[]
   /** For a copy: when the original was finished. */
@@ -72,8 +81,6 @@ export class WriteSession {
   readonly known: KnownChunks
   /** Of what was there when the session began, and of all packs sealed since. */
   readonly index: ChunkIndex
-  /** True when packs are missing, cut short or damaged, or may be: then what older trees name need not be there. */
-  readonly hasGaps: boolean
   #unindexed: SealedPack[] = []
   #unindexedRecords = 0
   #closed = false
@@ -81,13 +88,36 @@ export class WriteSession {
   /** Held for as long as the session lives: a lock that nobody refers to could be closed with its file. */
   readonly lock: WriterLock
 
-  constructor(parts: Pick<WriteSession, 'repository' | 'lock' | 'epoch' | 'known' | 'index' | 'hasGaps'>) {
+  readonly #pruning: PruningStore | undefined
+  readonly #announced: Announced | undefined
+  #mayLack: boolean
+  #areAllUsable: boolean | undefined
+
+  constructor(
+    parts: Pick<WriteSession, 'repository' | 'lock' | 'epoch' | 'known' | 'index'> & {
+      mayLack: boolean
+      pruning: PruningStore | undefined
+      announced: Announced | undefined
+    },
+  ) {
     this.repository = parts.repository
     this.lock = parts.lock
     this.epoch = parts.epoch
     this.known = parts.known
     this.index = parts.index
-    this.hasGaps = parts.hasGaps
+    this.#mayLack = parts.mayLack
+    this.#pruning = parts.pruning
+    this.#announced = parts.announced
+  }
+
+  /**
+   * True when packs are missing, cut short or damaged, or may be: then what older trees name need not be there. The first answer takes a look at every
+   * pack, so it is for those who have to rely on chunks that they do not ask for.
+   */
+  get hasGaps(): boolean {
+    if (this.#mayLack) return true
+    this.#areAllUsable ??= this.index.packs.areAllUsable()
+    return !this.#areAllUsable
   }
 
   get grant(): WriterGrant {
@@ -122,7 +152,11 @@ export class WriteSession {
   distrust(damage: TerpError): void {
     const { chunk, pack } = damage.context
     if (typeof chunk === 'string') this.known.distrust(Buffer.from(chunk, 'hex'))
-    else if (typeof pack === 'string') for (const id of this.index.idsIn(pack)) this.known.distrust(Buffer.from(id))
+    else if (typeof pack === 'string') {
+      this.index.packs.setUnusable(pack)
+      this.#mayLack = true
+      for (const id of this.index.addedIdsIn(pack)) this.known.distrust(id)
+    }
   }
 
   /** Publishes the segment of what came so far. Between packs and manifest, and now and then in a long run. */
@@ -131,6 +165,7 @@ export class WriteSession {
     const packs = this.#unindexed
     this.#unindexed = []
     this.#unindexedRecords = 0
+    await this.#announced?.announcement.tell(packs.map(tellPack))
     const segment = encodeSegment(op.random, this.repository.keys, packs)
     await this.repository.store.put(op, segment.name, segment.bytes)
   }
@@ -142,16 +177,34 @@ export class WriteSession {
 
   /** The commit. All writers have been flushed. Once it returns, the recovery point survives any crash. */
   async commit(op: Operation, point: NewPoint): Promise<RecoveryPoint> {
+    try {
+      await this.publishIndex(op)
+      const publish = () => this.#publishPoint(op, point)
+      const committed = this.#announced ? await this.#announced.store.sessions.gate(op, publish) : await publish()
+      this.#closed = true
+      await this.#keepIndex(op)
+      return committed
+    } finally {
+      await this.end()
+    }
+  }
+
+  /** Others need not wait for this session any more. What did not commit ends with it; fine to repeat. */
+  async end(): Promise<void> {
+    await this.#announced?.announcement.release()
+  }
+
+  async #publishPoint(op: Operation, point: NewPoint): Promise<RecoveryPoint> {
     const { store, keys } = this.repository
-    await this.publishIndex(op)
     await this.#checkEpoch(op)
+    const deletion = this.#announced ? await checkStanding(op, this.repository, this.#announced) : NO_DELETION
     const source = sourceId(keys, point.source)
     const last = await lastManifest(op, store, source)
     // Its writer may have been killed before it was durable; then this one could survive a crash that takes the one before it.
     if (last && this.repository.format.kind === 'pool') await store.put(op, last.name, await store.get(op, last.name))
     const id = point.id ?? randomHex(op.random, 16)
-    const sequence = (last?.sequence ?? 0) + 1
-    const publicPart = { id, source, sequence, previous: last?.sha256 ?? null, ...(point.packs ? { packs: point.packs } : {}) }
+    const sequence = Math.max(last?.sequence ?? 0, lastExpired(deletion, source)) + 1
+    const publicPart = { id, source, sequence, previous: last?.hash ?? null, ...(point.packs ? { packs: point.packs } : {}) }
     const body: ManifestBody = {
       id,
       source: point.source,
@@ -168,12 +221,27 @@ export class WriteSession {
       statistics: point.statistics,
       warnings: point.warnings,
       previous_point: point.previousPoint,
+      ...(point.selection ? { selection: point.selection } : {}),
     }
     const manifest = encodeManifest(op.random, keys, publicPart, body)
     op.check()
     await store.put(op, manifest.name, manifest.bytes)
-    this.#closed = true
     return { ...body, object: manifest.name, publicPart }
+  }
+
+  /** The recovery point is there, whatever becomes of this: the next writer will try again. */
+  async #keepIndex(op: Operation): Promise<void> {
+    if (!this.#pruning) return
+    try {
+      await keepIndex(op, this.#pruning, this.repository.keys, {
+        damaged: this.index.damagedSegments,
+        beforeRemoval: () => this.#checkEpoch(op),
+        doomed: async () => (this.#announced ? tombstonedPacks(await readDeletion(op, this.repository)) : new Set()),
+      })
+    } catch (error) {
+      if (!(error instanceof TerpError)) throw error
+      if (error.kind !== 'cancelled') op.warn({ code: error.code, message: `the index could not be merged: ${error.message}` })
+    }
   }
 
   async #checkEpoch(op: Operation): Promise<void> {
@@ -194,66 +262,65 @@ export async function openWriteSession(
   const { store } = repository
   const epoch = await takeEpoch(op, store, pruning)
   await healFormat(op, store, pruning)
-  const loaded = await repository.loadIndex(op, { listedOnly: true })
-  const present = new Map<string, number>()
-  for await (const { name, sizeBytes } of store.list(op, 'packs/')) {
-    const sha256 = packOfName(name)
-    if (sha256 !== undefined) present.set(sha256, sizeBytes)
+  const announced = pruning && repository.format.version >= 2 ? await announce(op, repository, pruning, epoch) : undefined
+  try {
+    const { index, mayLack } = await openWriterIndex(op, repository, {
+      pruning,
+      doomed: tombstonedPacks(announced?.seen ?? NO_DELETION),
+      onRecovered: async (packs) => announced?.announcement.tell(packs.map(tellPack)),
+    })
+    const known = KnownChunks.over(index, repository.keys, ROOM_FOR_NEW)
+    return new WriteSession({ repository, lock, epoch, known, index, mayLack, pruning, announced })
+  } catch (error) {
+    await announced?.announcement.release()
+    throw error
   }
-  const recovered = await readUnlistedPacks(op, repository, present, loaded.listed)
-  if (pruning) await settlePacks(op, store, recovered)
-  if (recovered.length > 0) {
-    const segment = encodeSegment(op.random, repository.keys, recovered)
-    await store.put(op, segment.name, segment.bytes)
-  }
-  if (pruning) for (const name of loaded.damagedSegments) await pruning.quarantine(op, name)
-  const damage = await readDamageList(op, repository)
-  const isWhole = (pack: string) => present.get(pack) === loaded.listed.get(pack)
-  const isSound = (pack: string, id?: Buffer) => id === undefined || !isListed(damage, pack, id)
-  const index = new ChunkIndex()
-  for (const segment of loaded.segments) index.addSegment(segment, (pack, id) => isWhole(pack) && isSound(pack, id))
-  for (const pack of recovered) index.addPack(pack, isSound)
-  const known = KnownChunks.withRoomFor(index.size + 65_536)
-  for (const id of index.ids()) {
-    known.add(id)
-    if (known.needsRoom) known.grow()
-  }
-  // A segment that is gone may have listed packs that are gone too.
-  const mayLack = loaded.damagedSegments.length > 0 || recovered.length > 0 || damage.size > 0
-  const hasGaps = mayLack || [...loaded.listed.keys()].some((pack) => !isWhole(pack))
-  return new WriteSession({ repository, lock, epoch, known, index, hasGaps })
 }
 
-async function readUnlistedPacks(
-  op: Operation,
-  repository: Repository,
-  present: ReadonlyMap<string, number>,
-  listed: ReadonlyMap<string, number>,
-): Promise<SealedPack[]> {
-  const found: SealedPack[] = []
-  for (const [sha256, sizeBytes] of present) {
-    if (listed.has(sha256)) continue
+/** A session that others know of. */
+interface Announced {
+  readonly store: PruningStore
+  readonly announcement: Announcement
+  /** What was about to be deleted when it began. */
+  readonly seen: Deletion
+}
+
+/** First announced, then read: of a tombstone that comes between the two, the prune waits for this session. */
+function announce(op: Operation, repository: Repository, store: PruningStore, epoch: number): Promise<Announced> {
+  return store.sessions.gate(op, async () => {
+    const announcement = await store.sessions.announce(op, `${epoch}-${randomHex(op.random, 8)}`)
     try {
-      found.push({ sha256, sizeBytes, records: await readPackDirectory(op, repository.store, repository.keys, sha256, sizeBytes) })
+      return { store, announcement, seen: await readDeletion(op, repository) }
     } catch (error) {
-      if (!isKind(error, 'corrupt')) throw error
-      op.warn({ code: error.code, message: error.message, item: sha256 }) // stays where it is; verify reports it
+      await announcement.release()
+      throw error
     }
-  }
-  return found
+  })
 }
 
-/**
- * A writer that was killed may have left packs that can be seen and are not durable yet. Putting one again makes its folder durable, and so
- * all packs in it: the smallest of each folder will do.
- */
-async function settlePacks(op: Operation, store: ObjectStore, packs: readonly SealedPack[]): Promise<void> {
-  const smallest = new Map<string, SealedPack>()
-  for (const pack of packs) {
-    const folder = pack.sha256.slice(0, 2)
-    if (pack.sizeBytes < (smallest.get(folder)?.sizeBytes ?? Number.POSITIVE_INFINITY)) smallest.set(folder, pack)
-  }
-  for (const { sha256 } of smallest.values()) await store.put(op, packName(sha256), await store.get(op, packName(sha256)))
+/** What a prune need not look at while the session lives. */
+function tellPack({ sha256 }: SealedPack): string {
+  return `pack ${sha256}`
+}
+
+/** Under the gate. REPOSITORY_WRITER_SUPERSEDED when others took the session for ended, or a tombstone that it has not seen does not wait for it. */
+async function checkStanding(op: Operation, repository: Repository, { announcement, seen }: Announced): Promise<Deletion> {
+  const now = await readDeletion(op, repository)
+  const before = tombstonedPacks(seen)
+  const isForgotten = now.tombstones.some(
+    ({ packs, waits_for }) => !waits_for.includes(announcement.name) && packs.some((pack) => !before.has(pack)),
+  )
+  if (!isForgotten && (await announcement.isStanding(op))) return now
+  throw repositoryError(
+    'REPOSITORY_WRITER_SUPERSEDED',
+    `session ${announcement.name} was taken for ended, and packs may be gone that it relies on`,
+  )
+}
+
+/** The highest number of an expired point of the source: numbers are not given twice. */
+function lastExpired({ expired, gone }: Deletion, source: string): number {
+  const names = [...expired.map(({ object }) => object), ...gone].map(manifestOfName)
+  return names.reduce((highest, name) => (name?.source === source ? Math.max(highest, name.sequence) : highest), 0)
 }
 
 async function takeEpoch(op: Operation, store: ObjectStore, pruning: PruningStore | undefined): Promise<number> {

@@ -14,5 +14,10 @@ export const storageError = defineErrors({
     kind: 'unavailable',
     hint: 'An earlier write failed, so no more are accepted; check the disk and run the command again.',
   },
+  STORAGE_GATE_BUSY: {
+    kind: 'locked',
+    retry: 'later',
+    hint: 'Another Terp process has stopped in the middle of a commit or a prune (suspended, or its disk hangs): let it go on or end it.',
+  },
   STORAGE_FORBIDDEN: { kind: 'forbidden', hint: 'Run Terp as a user who may write to this folder.' },
 })

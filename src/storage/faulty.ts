@@ -4,9 +4,9 @@
  */
 import type { Operation } from '../base/operation.ts'
 import { storageError } from './errors.ts'
-import type { ByteRange, ObjectInfo, PruningStore } from './object-store.ts'
+import type { ByteRange, ImmediateReads, ObjectInfo, ObjectMove, OpenObject, PruningStore, SessionBoard } from './object-store.ts'
 
-export type Verb = 'put' | 'get' | 'head' | 'list' | 'quarantine' | 'remove'
+export type Verb = 'put' | 'get' | 'head' | 'list' | 'quarantine' | 'remove' | 'move'
 
 export type FaultEffect =
   /** Nothing is done; the error is thrown. */
@@ -74,6 +74,28 @@ export class FaultyStore implements PruningStore {
     after(fault)
   }
 
+  /** Faults of `get`, `head` and `list` happen here too; but time does not pass in an immediate read. */
+  get immediate(): ImmediateReads | undefined {
+    const { immediate } = this.#inner
+    if (!immediate) return undefined
+    const open = (name: string, object: OpenObject): OpenObject => ({
+      sizeBytes: object.sizeBytes,
+      handle: object.handle,
+      read: (offset, length) => this.#actNow('get', name, () => object.read(offset, length), distort),
+      close: () => object.close(),
+    })
+    return {
+      head: (name) => this.#actNow('head', name, () => immediate.head(name)),
+      open: (name) => open(name, immediate.open(name)),
+      adopt: (handle, sizeBytes) => open(`object ${handle}`, immediate.adopt(handle, sizeBytes)),
+      names: (prefix) => this.#actNow('list', prefix, () => immediate.names(prefix)),
+    }
+  }
+
+  async putParts(op: Operation, parts: AsyncIterable<Uint8Array>, nameOf: () => string): Promise<string> {
+    return this.#act(op, 'put', 'an object in parts', () => this.#inner.putParts(op, parts, nameOf))
+  }
+
   quarantine(op: Operation, name: string): Promise<void> {
     return this.#act(op, 'quarantine', name, () => this.#inner.quarantine(op, name))
   }
@@ -86,10 +108,34 @@ export class FaultyStore implements PruningStore {
     return this.#act(op, 'remove', name, () => this.#inner.remove(op, name))
   }
 
+  removeAll(op: Operation, names: readonly string[]): Promise<void> {
+    return this.#act(op, 'remove', names[0] ?? '', () => this.#inner.removeAll(op, names))
+  }
+
+  moveAll(op: Operation, moves: readonly ObjectMove[]): Promise<void> {
+    return this.#act(op, 'move', moves[0]?.from ?? '', () => this.#inner.moveAll(op, moves))
+  }
+
+  beginPrune(op: Operation, number: number): Promise<void> {
+    return this.#inner.beginPrune(op, number)
+  }
+
+  get sessions(): SessionBoard {
+    return this.#inner.sessions
+  }
+
   async #act<T>(op: Operation, verb: Verb, name: string, act: () => Promise<T>, change?: (value: T, fault: Fault) => T): Promise<T> {
     const fault = this.#next(verb, name)
     await before(op, fault)
     const result = await act()
+    after(fault)
+    return fault && change ? change(result, fault) : result
+  }
+
+  #actNow<T>(verb: Verb, name: string, act: () => T, change?: (value: T, fault: Fault) => T): T {
+    const fault = this.#next(verb, name)
+    if (fault?.kind === 'error') throw errorOf(fault)
+    const result = act()
     after(fault)
     return fault && change ? change(result, fault) : result
   }

@@ -3,16 +3,23 @@ export { createLocalDiskStore } from './create-local-disk.ts'
 export { storageError } from './errors.ts'
 export { type Fault, type FaultEffect, FaultyStore, type Verb } from './faulty.ts'
 export { LocalDiskStore } from './local-disk.ts'
-export { MemoryStore } from './memory.ts'
+export { MemoryStore, openBytes } from './memory.ts'
 export {
+  type Announcement,
   type ByteRange,
   checkObjectName,
   checkObjectPrefix,
+  type ImmediateReads,
   isObjectName,
+  type LiveSession,
   type ObjectInfo,
+  type ObjectMove,
   type ObjectStore,
+  type OpenObject,
   type PruningStore,
+  type SessionBoard,
 } from './object-store.ts'
 export { openStore, type StoreDescriptor } from './open-store.ts'
-export { openRecovery, type RecoverySession, type Registration, type RegistrationOptions, registerServer } from './vault-registration.ts'
-export { type VaultAccess, VaultStore } from './vault-store.ts'
+export type { RecoverySession, Registration, RegistrationOptions } from './vault-registration.ts'
+export type { VaultAccess } from './vault-store.ts'
+export { openRecovery, openVaultStore, registerServer } from './vaults.ts'

@@ -9,18 +9,29 @@ import type { TerpError } from '../base/errors.ts'
 import { invariant } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
-import type { Disk, DiskFile, DiskLock } from '../platform/index.ts'
+import type { Disk, DiskFile, DiskLock, DiskReader } from '../platform/index.ts'
 import { codeOf, isAbsent, isMediumFailure, toStorageError } from './disk-errors.ts'
 import { DurableFolders, parentOf } from './durable-folders.ts'
 import { storageError } from './errors.ts'
-import type { ByteRange, ObjectInfo, PruningStore } from './object-store.ts'
+import { FolderSessions } from './folder-sessions.ts'
+import type { ByteRange, ImmediateReads, ObjectInfo, ObjectMove, OpenObject, PruningStore } from './object-store.ts'
 import { checkObjectName } from './object-store.ts'
-import { walkObjects } from './object-walk.ts'
+import { namesBelow, walkObjects } from './object-walk.ts'
 
 const TAG = /^[A-Za-z0-9]+$/
+const PRUNE_TAG = 'p'
+const COMPARED_BYTES = 1_048_576
+
+/** What becomes an object: how it is written, what it is called once it is, and how it is compared with what has the name already. */
+interface Content {
+  readonly fill: (file: DiskFile) => Promise<void>
+  readonly nameOf: () => string
+  readonly compare: (name: string, temporary: string) => Promise<void>
+}
 
 export class LocalDiskStore implements PruningStore {
   readonly description: string
+  readonly sessions: FolderSessions
   readonly #disk: Disk
   readonly #root: string
   readonly #folders: DurableFolders
@@ -33,6 +44,7 @@ export class LocalDiskStore implements PruningStore {
     this.#disk = disk
     this.#root = root
     this.#folders = new DurableFolders(disk, root, (folder) => this.#syncFolder(folder))
+    this.sessions = new FolderSessions(disk, root, () => this.#attempt('make sessions', () => this.#folders.ensure('sessions')))
     this.#tag = ''
     this.setTag(options.tag ?? '0')
   }
@@ -47,22 +59,48 @@ export class LocalDiskStore implements PruningStore {
     op.check()
     checkObjectName(name)
     this.#checkWritable()
-    const folder = parentOf(name)
-    await this.#attempt(`make the folder of ${name}`, () => this.#folders.ensure(folder))
-    await this.#attempt('make tmp', () => this.#folders.ensure('tmp'))
+    await this.#attempt(`make the folder of ${name}`, () => this.#folders.ensure(parentOf(name)))
+    return this.#publish(op, {
+      fill: (file) => this.#attempt(`write ${name}`, () => file.write(bytes)),
+      nameOf: () => name,
+      compare: (there) => this.#compare(there, bytes),
+    })
+  }
 
+  async putParts(op: Operation, parts: AsyncIterable<Uint8Array>, nameOf: () => string): Promise<string> {
+    op.check()
+    this.#checkWritable()
+    let name = ''
+    await this.#publish(op, {
+      fill: async (file) => {
+        // What `parts` throws is its own; it says nothing of the disk.
+        for await (const part of parts) await this.#attempt('write an object in parts', () => file.write(part))
+        name = nameOf()
+        checkObjectName(name)
+        await this.#attempt(`make the folder of ${name}`, () => this.#folders.ensure(parentOf(name)))
+      },
+      nameOf: () => name,
+      compare: (there, temporary) => this.#compareFiles(there, temporary),
+    })
+    return name
+  }
+
+  /** The only way in which an object becomes visible: docs/format.md §13. */
+  async #publish(op: Operation, content: Content): Promise<'stored' | 'already-there'> {
+    await this.#attempt('make tmp', () => this.#folders.ensure('tmp'))
     const temporary = `tmp/${this.#tag}-${randomHex(op.random, 16)}`
     // 1. Whole and durable under a name that means nothing. Only the file that this call made is ever unlinked by it.
     const file = await this.#attempt(`create ${temporary}`, () => this.#disk.createFile(this.#path(temporary)))
     try {
-      await this.#fill(file, name, bytes)
+      await this.#fill(file, content)
+      const name = content.nameOf()
       // Another thread may have met a failing disk meanwhile.
       this.#checkWritable()
       // 2. Visible, or found to be there already.
       const isNew = await this.#attempt(`link ${name}`, () => this.#linkUnlessThere(temporary, name))
-      if (!isNew) await this.#compare(name, bytes)
+      if (!isNew) await content.compare(name, temporary)
       // 3. Durably visible. Also when it was there: who linked it may have crashed before this step, or not have come to it yet.
-      await this.#syncFolder(folder)
+      await this.#syncFolder(parentOf(name))
       return isNew ? 'stored' : 'already-there'
     } finally {
       // 4. Best effort: what is left over here is deleted by a later writer.
@@ -96,6 +134,23 @@ export class LocalDiskStore implements PruningStore {
     return walkObjects(op, this.#disk, this.#root, prefix)
   }
 
+  readonly immediate: ImmediateReads = {
+    head: (name) => {
+      checkObjectName(name)
+      const sizeBytes = attemptNow(name, () => this.#disk.sizeSync(this.#path(name)))
+      return sizeBytes === undefined ? undefined : { name, sizeBytes }
+    },
+    open: (name) => {
+      checkObjectName(name)
+      return openObject(
+        name,
+        attemptNow(name, () => this.#disk.openSync(this.#path(name))),
+      )
+    },
+    adopt: (handle, sizeBytes) => openObject(`object ${handle}`, this.#disk.adopt(handle, sizeBytes)),
+    names: (prefix) => namesBelow(this.#disk, this.#root, prefix),
+  }
+
   /** Links before it unlinks, so that a crash leaves both names rather than none, and replaces nothing that lies in quarantine already. */
   async quarantine(op: Operation, name: string): Promise<void> {
     op.check()
@@ -127,9 +182,52 @@ export class LocalDiskStore implements PruningStore {
     await this.#syncFolder(parentOf(name))
   }
 
+  async removeAll(op: Operation, names: readonly string[]): Promise<void> {
+    this.#checkWritable()
+    const folders = new Set<string>()
+    for (const name of names) {
+      op.check()
+      checkObjectName(name)
+      try {
+        await this.#disk.unlink(this.#path(name))
+      } catch (error) {
+        if (!isAbsent(error)) throw this.#failed(error, `remove ${name}`)
+      }
+      folders.add(parentOf(name))
+    }
+    for (const folder of folders) await this.#syncFolder(folder)
+  }
+
+  /** The new folders are synced before the old ones: a crash may leave both names, never none. */
+  async moveAll(op: Operation, moves: readonly ObjectMove[]): Promise<void> {
+    this.#checkWritable()
+    const to = new Set<string>()
+    const from = new Set<string>()
+    for (const move of moves) {
+      op.check()
+      checkObjectName(move.from)
+      checkObjectName(move.to)
+      await this.#attempt(`make the folder of ${move.to}`, () => this.#folders.ensure(parentOf(move.to)))
+      try {
+        await this.#disk.rename(this.#path(move.from), this.#path(move.to))
+      } catch (error) {
+        if (!isAbsent(error)) throw this.#failed(error, `move ${move.from}`)
+      }
+      to.add(parentOf(move.to))
+      from.add(parentOf(move.from))
+    }
+    for (const folder of [...to, ...from]) await this.#syncFolder(folder)
+  }
+
+  /** A prune may be at work beside this writer; its temporary files begin with `p`. */
   async beginEpoch(op: Operation, epoch: number): Promise<void> {
     this.setTag(String(epoch))
-    await this.removeTemporary(op, (name) => name.startsWith(`${epoch}-`))
+    await this.removeTemporary(op, (name) => name.startsWith(`${epoch}-`) || name.startsWith(PRUNE_TAG))
+  }
+
+  async beginPrune(op: Operation, number: number): Promise<void> {
+    this.setTag(`${PRUNE_TAG}${number}`)
+    await this.removeTemporary(op, (name) => !name.startsWith(PRUNE_TAG) || name.startsWith(`${PRUNE_TAG}${number}-`))
   }
 
   /** Deletes what crashed writers left in `tmp/`, but for what `keep` names: that of writers who may still be at work. */
@@ -159,6 +257,16 @@ export class LocalDiskStore implements PruningStore {
     }
   }
 
+  /** The right to expire and to prune. */
+  async lockPrune(op: Operation): Promise<DiskLock | undefined> {
+    op.check()
+    try {
+      return await this.#disk.lock(this.#path('PRUNE.LOCK'))
+    } catch (error) {
+      throw toStorageError(error, 'take PRUNE.LOCK')
+    }
+  }
+
   async freeBytes(): Promise<number> {
     try {
       return await this.#disk.freeBytes(this.#root)
@@ -175,16 +283,16 @@ export class LocalDiskStore implements PruningStore {
     return this.#settle(`sync ${folder || 'the root'}`, () => this.#disk.syncFolder(this.#path(folder)))
   }
 
-  async #fill(file: DiskFile, name: string, bytes: Uint8Array): Promise<void> {
+  async #fill(file: DiskFile, { fill, nameOf }: Content): Promise<void> {
     try {
-      await this.#attempt(`write ${name}`, () => file.write(bytes))
-      await this.#settle(`sync ${name}`, () => file.sync())
+      await fill(file)
+      await this.#settle(`sync ${nameOf()}`, () => file.sync())
     } catch (error) {
       // The first failure is the one to report; the handle must not leak.
       await file.close().catch(() => undefined)
       throw error
     }
-    await this.#settle(`close ${name}`, () => file.close())
+    await this.#settle(`close ${nameOf()}`, () => file.close())
   }
 
   async #linkUnlessThere(from: string, to: string): Promise<boolean> {
@@ -201,6 +309,15 @@ export class LocalDiskStore implements PruningStore {
   async #compare(name: string, bytes: Uint8Array): Promise<void> {
     const there = await this.#read(name, { offset: 0, length: bytes.length + 1 })
     if (!equalBytes(there, bytes)) throw storageError('STORAGE_OBJECT_EXISTS', `${name} exists with other content`)
+  }
+
+  async #compareFiles(name: string, temporary: string): Promise<void> {
+    for (let offset = 0; ; offset += COMPARED_BYTES) {
+      const range = { offset, length: COMPARED_BYTES }
+      const [there, given] = [await this.#read(name, range), await this.#read(temporary, range)]
+      if (!equalBytes(there, given)) throw storageError('STORAGE_OBJECT_EXISTS', `${name} exists with other content`)
+      if (given.length < COMPARED_BYTES) return
+    }
   }
 
   async #read(name: string, range?: ByteRange): Promise<Buffer> {
@@ -240,5 +357,27 @@ export class LocalDiskStore implements PruningStore {
       this.#poison ??= known
       throw known
     }
+  }
+}
+
+function openObject(name: string, reader: DiskReader): OpenObject {
+  return {
+    sizeBytes: reader.sizeBytes,
+    handle: reader.handle,
+    read: (offset, length) => {
+      const bytes = attemptNow(name, () => reader.read(offset, length))
+      if (bytes.length === length) return bytes
+      throw storageError('STORAGE_OBJECT_SHORT', `${name} ends after ${offset + bytes.length} bytes, ${offset + length} are wanted`)
+    },
+    close: () => reader.close(),
+  }
+}
+
+function attemptNow<T>(name: string, act: () => T): T {
+  try {
+    return act()
+  } catch (error) {
+    if (isAbsent(error)) throw storageError('STORAGE_OBJECT_NOT_FOUND', `there is no ${name}`, { cause: error })
+    throw toStorageError(error, `read ${name}`)
   }
 }

@@ -1,13 +1,17 @@
 /** Objects in memory, for tests. Nothing here can fail by itself: faults come from FaultyStore. */
 import type { Operation } from '../base/operation.ts'
 import { storageError } from './errors.ts'
-import type { ByteRange, ObjectInfo, PruningStore } from './object-store.ts'
+import { MemorySessions } from './memory-sessions.ts'
+import type { ByteRange, ImmediateReads, ObjectInfo, ObjectMove, OpenObject, PruningStore } from './object-store.ts'
 import { checkObjectName, checkObjectPrefix } from './object-store.ts'
 
 export class MemoryStore implements PruningStore {
   readonly description: string
   readonly #objects = new Map<string, Buffer>()
   readonly #quarantined = new Map<string, Buffer>()
+  readonly sessions = new MemorySessions()
+  /** By handle: what was opened stays as it was. */
+  readonly #opened: Buffer[] = []
 
   constructor(description = 'memory') {
     this.description = description
@@ -53,6 +57,34 @@ export class MemoryStore implements PruningStore {
     }
   }
 
+  readonly immediate: ImmediateReads = {
+    head: (name) => {
+      checkObjectName(name)
+      const bytes = this.#objects.get(name)
+      return bytes && { name, sizeBytes: bytes.length }
+    },
+    open: (name) => {
+      checkObjectName(name)
+      const bytes = this.#objects.get(name)
+      if (bytes === undefined) throw storageError('STORAGE_OBJECT_NOT_FOUND', `there is no ${name}`)
+      return openBytes(name, bytes, this.#opened.push(bytes) - 1)
+    },
+    adopt: (handle) => openBytes(`object ${handle}`, this.#opened[handle] ?? Buffer.alloc(0), handle),
+    names: (prefix) => {
+      checkObjectPrefix(prefix)
+      return [...this.#objects.keys()].filter((name) => name.startsWith(prefix)).sort()
+    },
+  }
+
+  async putParts(op: Operation, parts: AsyncIterable<Uint8Array>, nameOf: () => string): Promise<string> {
+    op.check()
+    const all: Buffer[] = []
+    for await (const part of parts) all.push(Buffer.from(part))
+    const name = nameOf()
+    await this.put(op, name, Buffer.concat(all))
+    return name
+  }
+
   async quarantine(op: Operation, name: string): Promise<void> {
     op.check()
     checkObjectName(name)
@@ -69,6 +101,22 @@ export class MemoryStore implements PruningStore {
     this.#objects.delete(name)
   }
 
+  async removeAll(op: Operation, names: readonly string[]): Promise<void> {
+    for (const name of names) await this.remove(op, name)
+  }
+
+  async moveAll(op: Operation, moves: readonly ObjectMove[]): Promise<void> {
+    for (const { from, to } of moves) {
+      op.check()
+      checkObjectName(to)
+      const bytes = this.#objects.get(from)
+      if (bytes) this.#objects.set(to, bytes)
+      this.#objects.delete(from)
+    }
+  }
+
+  async beginPrune(): Promise<void> {}
+
   /** For tests of damage: changes an object behind everybody's back; `undefined` makes it vanish. */
   tamper(name: string, change: (bytes: Buffer) => Buffer | undefined): void {
     const bytes = this.#objects.get(name)
@@ -83,5 +131,19 @@ export class MemoryStore implements PruningStore {
     const copy = new MemoryStore(this.description)
     for (const [name, bytes] of this.#objects) copy.#objects.set(name, Buffer.from(bytes))
     return copy
+  }
+}
+
+/** Also what makes an object that was read whole look like one that was opened. */
+export function openBytes(name: string, bytes: Buffer, handle = -1): OpenObject {
+  return {
+    sizeBytes: bytes.length,
+    handle,
+    read: (offset, length) => {
+      if (offset + length > bytes.length)
+        throw storageError('STORAGE_OBJECT_SHORT', `${name} has ${bytes.length} bytes, ${offset + length} are wanted`)
+      return Buffer.from(bytes.subarray(offset, offset + length))
+    },
+    close: () => {},
   }
 }

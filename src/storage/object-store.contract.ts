@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import { describe, test } from 'node:test'
 import { startOperation } from '../base/operation.ts'
 import { seededRandom } from '../base/random.ts'
-import type { ObjectStore } from './object-store.ts'
+import type { ObjectStore, PruningStore } from './object-store.ts'
 
 const op = startOperation()
 const BAD_NAMES = [
@@ -34,6 +34,11 @@ async function names(store: ObjectStore, prefix: string): Promise<string[]> {
   const found: string[] = []
   for await (const { name } of store.list(op, prefix)) found.push(name)
   return found
+}
+
+async function* stream(parts: readonly string[], fails = false): AsyncGenerator<Uint8Array> {
+  for (const part of parts) yield Buffer.from(part)
+  if (fails) throw new Error('there are no more parts')
 }
 
 /** `make` gives an empty store; what it opens it closes through the test's context. */
@@ -202,6 +207,57 @@ export function describeObjectStore(description: string, make: (t: TestContext) 
       }
       for (const prefix of ['../', '/', 'a//', 'tmp/']) await assert.rejects(names(store, prefix), { code: 'STORAGE_NAME_INVALID' }, prefix)
       assert.deepEqual(await names(store, ''), [])
+    })
+
+    test('what answers at once answers the same, and what was opened stays as it was', async (t) => {
+      const store = await make(t)
+      const { immediate } = store
+      if (!immediate) return t.skip('this store has to be waited for')
+      const all = ['a-b', 'a/c', 'a/c-d/e', 'packs/aa/1', 'packs/ab/2', 'packsman']
+      for (const name of all.toReversed()) await store.put(op, name, Buffer.from(`content of ${name}`))
+      for (const prefix of ['', 'a/', 'a', 'packs/', 'packs/a', 'none/', 'none/at/all'])
+        assert.deepEqual(immediate.names(prefix), await names(store, prefix), prefix)
+      assert.deepEqual(immediate.head('a/c'), await store.head(op, 'a/c'))
+      for (const name of ['a', 'b', 'a/c/d']) {
+        assert.equal(immediate.head(name), undefined)
+        assert.throws(() => immediate.open(name), { code: 'STORAGE_OBJECT_NOT_FOUND' }, name)
+      }
+      for (const name of BAD_NAMES) assert.throws(() => immediate.open(name), { code: 'STORAGE_NAME_INVALID' }, name)
+      const opened = immediate.open('packs/aa/1')
+      const other = immediate.adopt(opened.handle, opened.sizeBytes)
+      if ('remove' in store) await (store as PruningStore).remove(op, 'packs/aa/1')
+      for (const object of [opened, other]) {
+        assert.equal(object.sizeBytes, 21)
+        assert.equal(object.read(0, 21).toString(), 'content of packs/aa/1')
+        assert.equal(object.read(11, 5).toString(), 'packs')
+        assert.equal(object.read(21, 0).length, 0)
+        object.read(0, 21).fill(0)
+        assert.equal(object.read(0, 7).toString(), 'content')
+        assert.throws(() => object.read(20, 2), { code: 'STORAGE_OBJECT_SHORT' })
+        assert.throws(() => object.read(500, 1), { code: 'STORAGE_OBJECT_SHORT' })
+      }
+      opened.close()
+      opened.close()
+    })
+
+    test('an object is stored in parts, under the name that is known at their end', async (t) => {
+      const store = await make(t)
+      if (!('putParts' in store)) return t.skip('only the owner of a pool stores in parts')
+      const putParts = (parts: readonly string[], fails = false) =>
+        (store as PruningStore).putParts(op, stream(parts, fails), () => 'index/x.idx')
+      await assert.rejects(putParts(['one ', 'two'], true), /there are no more parts/)
+      assert.deepEqual(await names(store, ''), [])
+      assert.equal(await putParts(['one ', 'two']), 'index/x.idx')
+      assert.equal((await store.get(op, 'index/x.idx')).toString(), 'one two')
+      assert.equal(await putParts(['one', ' two']), 'index/x.idx')
+      for (const parts of [['one'], ['one two three'], ['two one'], []])
+        await assert.rejects(putParts(parts), { code: 'STORAGE_OBJECT_EXISTS' })
+      assert.equal((await store.get(op, 'index/x.idx')).toString(), 'one two')
+      await assert.rejects(
+        (store as PruningStore).putParts(op, stream(['x']), () => '../x'),
+        { code: 'STORAGE_NAME_INVALID' },
+      )
+      assert.deepEqual(await names(store, ''), ['index/x.idx'])
     })
 
     test('a cancelled operation does nothing', async (t) => {

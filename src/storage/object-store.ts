@@ -15,6 +15,31 @@ export interface ByteRange {
   readonly length: number
 }
 
+/** An object held open: it reads on as it was, also when it has been removed since. Closed when nobody refers to it any more, at the latest. */
+export interface OpenObject {
+  readonly sizeBytes: number
+  /** By it, other threads of this process read the same open object. */
+  readonly handle: number
+  /** Exactly the range. STORAGE_OBJECT_SHORT if it reaches past the end. */
+  read(offset: number, length: number): Buffer
+  close(): void
+}
+
+/**
+ * Reads that answer at once and hold up their thread until then, for where asking and waiting would cost more than the answer: a disk of this
+ * machine, memory.
+ */
+export interface ImmediateReads {
+  /** Undefined when there is no such object. */
+  head(name: string): ObjectInfo | undefined
+  /** STORAGE_OBJECT_NOT_FOUND. */
+  open(name: string): OpenObject
+  /** What another thread opened, by its handle, and its to close. */
+  adopt(handle: number, sizeBytes: number): OpenObject
+  /** The names that begin with `prefix`, in order; complete or it throws. Costs no look at each object. */
+  names(prefix: string): string[]
+}
+
 export interface ObjectStore {
   /** Where it is, for people: a folder, an address. Holds no secret. */
   readonly description: string
@@ -34,6 +59,9 @@ export interface ObjectStore {
 
   /** All objects whose name begins with `prefix`, in order of their names. Complete or it throws: a partial list is never returned. */
   list(op: Operation, prefix: string): AsyncIterable<ObjectInfo>
+
+  /** Only where answers come at once. */
+  readonly immediate?: ImmediateReads | undefined
 }
 
 /** What only the owner of a pool may do. The vault's client has no such verb. */
@@ -42,14 +70,57 @@ export interface PruningStore extends ObjectStore {
   quarantine(op: Operation, name: string): Promise<void>
   /** Once, by the holder of the writer's lock: what unfinished puts of earlier writers left is deleted, and this store's own carry the epoch. */
   beginEpoch(op: Operation, epoch: number): Promise<void>
+  /**
+   * Like `put`, for an object too large to be held: `parts` are written as they come, and `nameOf` is asked once all have. Answers with the name.
+   * The parts must not change before the next one is taken. If `parts` throws, nothing is stored.
+   */
+  putParts(op: Operation, parts: AsyncIterable<Uint8Array>, nameOf: () => string): Promise<string>
   /** Removes an object that nothing needs. Fine when it is already gone. */
   remove(op: Operation, name: string): Promise<void>
+  /** Like `remove` for many: durably gone when it returns, with one sync for each folder. */
+  removeAll(op: Operation, names: readonly string[]): Promise<void>
+  /** Gives objects other names, durably. One whose name is gone was moved before. */
+  moveAll(op: Operation, moves: readonly ObjectMove[]): Promise<void>
+  /** Once, by the holder of PRUNE.LOCK: what unfinished puts of earlier prunes left is deleted, and this store's own carry the number. */
+  beginPrune(op: Operation, number: number): Promise<void>
+  /** Sessions of all processes that share the store, and the gate between them. */
+  readonly sessions: SessionBoard
+}
+
+export interface ObjectMove {
+  readonly from: string
+  readonly to: string
+}
+
+/** Who is at work on a repository: told by locks that end with their process, never by a clock. */
+export interface SessionBoard {
+  /** Runs `work` while nobody else is inside, in this process or another. For moments: who holds it up holds up everyone. STORAGE_GATE_BUSY. */
+  gate<T>(op: Operation, work: () => Promise<T>): Promise<T>
+  /** Under the gate. Makes a session known until it is released, or its process ends. Nobody ever has the same name again. */
+  announce(op: Operation, name: string): Promise<Announcement>
+  /** Sessions that have not ended, with what they told so far. `clean`, under the gate only, removes what is left of others. */
+  live(op: Operation, options?: { readonly clean?: boolean }): Promise<LiveSession[]>
+}
+
+export interface Announcement {
+  readonly name: string
+  /** Tells others; whole lines. */
+  tell(lines: readonly string[]): Promise<void>
+  /** False once others may take the session for ended. */
+  isStanding(op: Operation): Promise<boolean>
+  /** Fine to repeat. */
+  release(): Promise<void>
+}
+
+export interface LiveSession {
+  readonly name: string
+  readonly lines: readonly string[]
 }
 
 const PART = /^[A-Za-z0-9][A-Za-z0-9.-]*$/
 
 /** What lies beside the objects in a repository's folder (docs/format.md §2) is never an object. */
-const RESERVED = new Set(['LOCK', 'UPLOAD.LOCK', 'tmp', 'quarantine'])
+const RESERVED = new Set(['LOCK', 'UPLOAD.LOCK', 'PRUNE.LOCK', 'GATE.LOCK', 'tmp', 'quarantine', 'sessions'])
 
 export function isObjectName(name: string): boolean {
   const parts = name.split('/')

@@ -71,3 +71,40 @@ async function sizeOf(disk: Disk, root: string, name: string): Promise<number | 
     throw toStorageError(error, `look at ${name}`)
   }
 }
+
+/** The names alone, at once: an entry that is no folder counts as an object without a look at it. */
+export function namesBelow(disk: Disk, root: string, prefix: string): string[] {
+  checkObjectPrefix(prefix)
+  const folder = parentOf(prefix)
+  const names: string[] = []
+  try {
+    collect(disk, root, folder, disk.readFolderSync(join(root, folder)), prefix, names)
+  } catch (error) {
+    if (!isAbsent(error)) throw toStorageError(error, `list ${folder || root}`)
+    // As above: no such folder, unless the root is gone.
+    if (folder === '') throw toStorageError(error, `list ${root}`)
+    try {
+      disk.readFolderSync(root)
+    } catch (failure) {
+      throw toStorageError(failure, `list ${root}`)
+    }
+  }
+  return names.sort()
+}
+
+function collect(disk: Disk, root: string, folder: string, entries: readonly DiskEntry[], prefix: string, names: string[]): void {
+  for (const { name: entry, isFolder } of entries) {
+    const name = folder === '' ? entry : `${folder}/${entry}`
+    if (!isObjectName(name) || !(name.startsWith(prefix) || (isFolder && `${name}/`.startsWith(prefix)))) continue
+    if (!isFolder) names.push(name)
+    else collect(disk, root, name, readFolderSync(disk, root, name), prefix, names)
+  }
+}
+
+function readFolderSync(disk: Disk, root: string, folder: string): DiskEntry[] {
+  try {
+    return disk.readFolderSync(join(root, folder))
+  } catch (error) {
+    throw toStorageError(error, `list ${folder}`)
+  }
+}

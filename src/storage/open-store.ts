@@ -2,7 +2,7 @@
 import { systemDisk } from '../platform/index.ts'
 import { LocalDiskStore } from './local-disk.ts'
 import type { ObjectStore } from './object-store.ts'
-import { VaultStore } from './vault-store.ts'
+import { openVaultStore } from './vaults.ts'
 
 export type StoreDescriptor =
   | { readonly kind: 'local'; readonly path: string }
@@ -10,7 +10,7 @@ export type StoreDescriptor =
   | { readonly kind: 'vault'; readonly url: string; readonly serverId: string; readonly privateKey: string }
 
 /** `tag` begins the names of temporary files of a local store. */
-export function openStore(descriptor: StoreDescriptor, tag = '0'): ObjectStore {
+export async function openStore(descriptor: StoreDescriptor, tag = '0'): Promise<ObjectStore> {
   if (descriptor.kind === 'local') return new LocalDiskStore(systemDisk(), descriptor.path, { tag })
-  return new VaultStore(descriptor, fetch)
+  return await openVaultStore(descriptor)
 }

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { hasCode, TerpError } from '../base/errors.ts'
 import { startOperation } from '../base/operation.ts'
 import { seededRandom } from '../base/random.ts'
-import { openRecovery, registerServer, VaultStore } from '../storage/index.ts'
+import { openRecovery, openVaultStore, registerServer } from '../storage/index.ts'
 import {
   makeSigningKey,
   parseCredentials,
@@ -199,7 +199,7 @@ test('a recovery session reads the objects of all servers of its vault, and adds
       ['alpha', 'beta', 'gamma'],
     )
     const { id } = session.servers[1] ?? { id: '' }
-    const store = new VaultStore({ url: session.url, serverId: id, bearerToken: session.token }, fetch)
+    const store = await openVaultStore({ url: session.url, serverId: id, bearerToken: session.token })
     assert.deepEqual(await store.get(vault.op, packs[1].name), packs[1].bytes)
     assert.deepEqual(await collect(store.list(vault.op, '')), [{ name: packs[1].name, sizeBytes: 7 }])
     const another = aPack('new')
@@ -214,7 +214,7 @@ test('a recovery session ends after 12 hours, or when its file expires', async (
   const text = await vault.credentials()
   const open = async () => {
     const { url, token } = await openRecovery(vault.op, { credentials: text, fetch })
-    return new VaultStore({ url, serverId: registration.serverId, bearerToken: token }, fetch)
+    return await openVaultStore({ url, serverId: registration.serverId, bearerToken: token })
   }
   const list = (store: { list(op: TestVault['op'], prefix: string): AsyncIterable<unknown> }) => collect(store.list(vault.op, ''))
   const first = await open()

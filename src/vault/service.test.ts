@@ -38,7 +38,7 @@ test('a restart keeps the address, the administrator token, vaults, servers and 
   await vault.restart()
   assert.equal(vault.address(), before.address)
   assert.equal(await readFile(join(vault.dataFolder, 'admin-token'), 'utf8'), before.token)
-  assert.deepEqual(await storeOf(registration).get(vault.op, pack.name), pack.bytes)
+  assert.deepEqual(await (await storeOf(registration)).get(vault.op, pack.name), pack.bytes)
   await assert.rejects(createVault(vault.op, vault.dataFolder, { name: 'Main' }), (error) => hasCode(error, 'VAULT_EXISTS'))
 })
 

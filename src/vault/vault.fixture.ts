@@ -8,7 +8,7 @@ import type { TestContext } from 'node:test'
 import { fromTimestamp, ManualClock } from '../base/clock.ts'
 import { type Operation, startOperation, type Warning } from '../base/operation.ts'
 import { systemDisk } from '../platform/index.ts'
-import { type Registration, registerServer, VaultStore } from '../storage/index.ts'
+import { type ObjectStore, openVaultStore, type Registration, registerServer } from '../storage/index.ts'
 import { readSigningKey, signedHeaders, vaultPaths } from '../wire/index.ts'
 import { createVault, downloadCredentials, type RunningVault, startVault } from './index.ts'
 
@@ -28,7 +28,7 @@ export interface TestVault {
 
 export interface TestServer {
   readonly registration: Registration
-  readonly store: VaultStore
+  readonly store: ObjectStore
 }
 
 /** With a vault `Main`. Stopped and removed when the test ends. Its clock stands still, unless `isRealTime`. */
@@ -62,13 +62,13 @@ export async function aVault(t: Pick<TestContext, 'after'>, options: { readonly 
     credentials,
     async server(serverName, vaultName) {
       const registration = await registerServer(op, { credentials: await credentials(vaultName), serverName, fetch })
-      return { registration, store: storeOf(registration) }
+      return { registration, store: await storeOf(registration) }
     },
   }
 }
 
-export function storeOf({ url, serverId, privateKeyPkcs8Base64 }: Registration): VaultStore {
-  return new VaultStore({ url, serverId, privateKey: privateKeyPkcs8Base64 }, fetch)
+export function storeOf({ url, serverId, privateKeyPkcs8Base64 }: Registration): Promise<ObjectStore> {
+  return openVaultStore({ url, serverId, privateKey: privateKeyPkcs8Base64 })
 }
 
 export function sha256(bytes: Uint8Array | string): string {

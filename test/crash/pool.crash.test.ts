@@ -140,7 +140,13 @@ function withPut(inner: PruningStore, put: PruningStore['put']): PruningStore {
     list: (...given) => inner.list(...given),
     quarantine: (...given) => inner.quarantine(...given),
     remove: (...given) => inner.remove(...given),
+    putParts: (...given) => inner.putParts(...given),
+    immediate: inner.immediate,
     beginEpoch: (...given) => inner.beginEpoch(...given),
+    removeAll: (...given) => inner.removeAll(...given),
+    moveAll: (...given) => inner.moveAll(...given),
+    beginPrune: (...given) => inner.beginPrune(...given),
+    sessions: inner.sessions,
   }
 }
 

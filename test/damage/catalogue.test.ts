@@ -129,6 +129,11 @@ const CATALOGUE: readonly Damage[] = [
     findings: ['INDEX_SEGMENT_DAMAGED segment2 []', 'PACK_UNLISTED data2 []', 'PACK_UNLISTED tree2 []'],
   },
   {
+    what: 'a bit flipped in a block of an index segment, which nobody reads who opens it',
+    harm: (store, pool) => store.tamper(pool.segment1, flip(-20)),
+    findings: ['INDEX_SEGMENT_DAMAGED segment1 []', 'PACK_UNLISTED data1 []', 'PACK_UNLISTED tree1 []'],
+  },
+  {
     what: 'an index segment of no bytes',
     harm: (store, pool) => store.tamper(pool.segment1, () => Buffer.alloc(0)),
     findings: ['INDEX_SEGMENT_DAMAGED segment1 []', 'PACK_UNLISTED data1 []', 'PACK_UNLISTED tree1 []'],

@@ -1,5 +1,5 @@
 #!/usr/bin/python3
-"""A second reader of the Terp repository format, version 1, written from docs/format.md alone; § are its sections.
+"""A second reader of the Terp repository format, versions 1 and 2, written from docs/format.md alone; § are its sections.
 
     reader.py POOL (--passphrase-file F | --key-file F [--word-list F]) COMMAND
     list                    all recovery points, as JSON
@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 TYPES = ["file", "folder", "symlink", "fifo", "character-device", "block-device", "socket"]
 DATA, PAGE, LIST = 1, 2, 3
 
+
+HASHES = {"sha256": hashlib.sha256, "blake2b": hashlib.blake2b}
 
 class Damaged(Exception):
     pass
@@ -114,7 +116,7 @@ class Pool:
     def __init__(self, folder, passphrase, secret):
         self.folder, self.packs, self.last, self.where = folder, {}, None, None
         self.format = two_lines(self.path("FORMAT"), self.path("FORMAT.copy"))
-        check(self.format["format"] == "terp-repository" and self.format["min_reader"] <= 1, "unknown format")
+        check(self.format["format"] == "terp-repository" and self.format["min_reader"] <= 2, "unknown format")
         self.repo = bytes.fromhex(self.format["repository_id"])
         bundle = self.open_slot(passphrase, secret)
         self.id_key = bundle[32:64]
@@ -145,7 +147,7 @@ class Pool:
 
     def sealed(self, name, kind, place, digest):  # §10
         data = open(self.path(name), "rb").read()
-        check(hashlib.sha256(data).hexdigest() == digest, f"the checksum of {name} is wrong")
+        check(HASHES[self.format.get("object_hash", "sha256")](data).hexdigest()[:64] == digest, f"the checksum of {name} is wrong")
         check(data[:16] == b"TERPOBJ1\1" + bytes([kind]) + bytes(6), f"{name} begins wrongly")
         key = committed(self.meta_key, data[16:48], b"terp/1/object", data[48:80], name)
         p, b = struct.unpack_from("<II", data, 80)
@@ -228,7 +230,7 @@ class Pool:
                 content = unseal(key, offset, file.read(stored), associated, f"chunk {chunk.hex()} in pack {name}")
                 if compression:
                     content = zstandard.ZstdDecompressor().decompress(content, max_output_size=length)
-                again = hmac.digest(self.id_key, hashlib.sha256(content).digest() + bytes([kind]), "sha256")
+                again = hmac.digest(self.id_key, HASHES[self.format.get("content_hash", "sha256")](content).digest() + bytes([kind]), "sha256")
                 check(len(content) == length and again == chunk, f"chunk {chunk.hex()} has other content")
                 return content
             except (Damaged, OSError, zstandard.ZstdError) as error:

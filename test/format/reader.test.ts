@@ -71,7 +71,7 @@ describe('the reader written from docs/format.md', { skip }, () => {
     const repository = await Repository.create(op, store, {
       kind: 'pool',
       // Small, so that bundles cross chunks, files have lists, lists have lists, and there are many packs.
-      chunking: { algorithm: 'gear32', minBytes: 256, targetBytes: 1024, maxBytes: 4096 },
+      chunking: { algorithm: 'sieve', minBytes: 256, targetBytes: 1024, maxBytes: 4096 },
       packBytes: 262_144,
       keyCosts: { memoryKib: 65_536, passes: 3 },
       secrets: [

@@ -7,7 +7,7 @@ import { crc32 } from 'node:zlib'
 import { readBlock } from '../../scripts/generated-block.ts'
 import {
   CONTENT_CHUNKS,
-  CUT_PARAMETERS,
+  CUT_SIZES,
   cutStream,
   FORMAT_PAGE,
   FRAME_CONTENT,
@@ -25,24 +25,23 @@ import { decodeContentList } from '../../src/archive/tree/content-list.ts'
 import { decodePage, isLeaf } from '../../src/archive/tree/page-codec.ts'
 import { ByteReader, fromHex } from '../../src/base/bytes.ts'
 import { startOperation } from '../../src/base/operation.ts'
-import { gear32 } from '../../src/chunking/index.ts'
+import { createCutter } from '../../src/chunking/index.ts'
 import { unseal } from '../../src/repository/format/aead.ts'
 import { decodeFormat } from '../../src/repository/format/format-file.ts'
 import { decodeSealedObject, OBJECT_KIND } from '../../src/repository/format/sealed-object.ts'
-import { decodeIndexRecord } from '../../src/repository/index/chunk-index.ts'
-import { decodeSegment } from '../../src/repository/index/segment.ts'
+import { decodeIndexRecord, decodeSegment } from '../../src/repository/index/segment.ts'
 import {
   type ChunkType,
+  cutterKey,
   decodeKeyBundle,
   encodeKeyBundle,
-  gearTable,
   listKeySlots,
   pageSeed,
   parseKeyFile,
   parsePassphrase,
   unwrapBundle,
 } from '../../src/repository/index.ts'
-import { chunkId, deriveKeys, deriveObjectKey, sourceId } from '../../src/repository/keys/hierarchy.ts'
+import { chunkId, deriveKeys, deriveObjectKey, objectHash, sourceId } from '../../src/repository/keys/hierarchy.ts'
 import { decodeManifest } from '../../src/repository/manifest/manifest.ts'
 import { decompress } from '../../src/repository/pack/compression.ts'
 import { entryAssociatedData, packOfName, padmeSize } from '../../src/repository/pack/pack-format.ts'
@@ -119,38 +118,74 @@ describe('the test vectors of docs/format.md', () => {
     ids.forEach((id, i) => {
       assert.equal(chunkId(keys(), (i + 1) as ChunkType, Buffer.from('hello')).toString('hex'), id)
     })
+    assert.equal(chunkId({ ...keys(), contentHash: 'blake2b' }, 1, Buffer.from('hello')).toString('hex'), text('chunk id with blake2b'))
+    assert.equal(objectHash({ contentHash: 'blake2b', objectHash: 'blake2b' }, Buffer.from('hello')), text('object hash with blake2b'))
     assert.deepEqual(pairs('source id'), [[SOURCE, sourceId(keys(), SOURCE)]])
   })
 
-  it('give the gear table, cuts and the hash that ends pages', () => {
-    const table = gearTable(keys())
+  // The rules of §7 as the page says them, without the code that is fast.
+  const endsBy = (ends: (stream: Buffer, chunk: number, n: number, zeroBits: number) => boolean): number[] => {
+    const stream = cutStream()
+    const { minBytes, targetBytes, maxBytes } = CUT_SIZES
+    const bits = Math.log2(targetBytes)
+    const found: number[] = []
+    for (let start = 0; start < stream.length; ) {
+      let n = minBytes
+      while (n < maxBytes && start + n < stream.length && !ends(stream, start, n, n < targetBytes ? bits + 2 : bits - 2)) n++
+      start = Math.min(start + n, stream.length)
+      found.push(start)
+    }
+    return found
+  }
+  const cutBy = (algorithm: 'gear32' | 'sieve'): number[] => {
+    const stream = cutStream()
+    const cutter = createCutter({ algorithm, ...CUT_SIZES }, cutterKey(keys(), algorithm))
+    const found: number[] = []
+    for (let at = 0; at < stream.length; found.push(at)) at = cutter.findCut(stream, at, stream.length)
+    return found
+  }
+
+  it('give the gear table and its cuts', () => {
+    const key = Buffer.from(cutterKey(keys(), 'gear32'))
+    const table = Array.from({ length: 256 }, (_, i) => key.readUInt32LE(i * 4))
     const shown = text('gear table').split(' ')
     assert.deepEqual(
       shown.map((number) => Number.parseInt(number, 16)),
-      [...table.subarray(0, shown.length)],
+      table.slice(0, shown.length),
     )
-    // The rule of §7 as the page says it, without the code that is fast.
-    const stream = cutStream()
-    const { minBytes, targetBytes, maxBytes } = CUT_PARAMETERS
-    const bits = Math.log2(targetBytes)
-    const ends: number[] = []
-    for (let start = 0; start < stream.length; ) {
+    const found = endsBy((stream, chunk, n, zeroBits) => {
       let hash = 0
-      let n = minBytes - 64
-      for (;;) {
-        hash = (hash * 2 + (table[stream[start + n] as number] as number)) % 2 ** 32
-        n++
-        const zeros = n < targetBytes ? bits + 2 : bits - 2
-        if ((n >= minBytes && hash < 2 ** (32 - zeros)) || n === maxBytes) break
-      }
-      start = Math.min(start + n, stream.length)
-      ends.push(start)
-    }
-    assert.equal(ends.join(' '), text('cuts'))
-    const cutter = gear32(CUT_PARAMETERS, table)
-    ends.forEach((end, i) => {
-      assert.equal(cutter.findCut(stream, ends[i - 1] ?? 0, stream.length), end)
+      // What is older than 64 bytes is shifted out.
+      for (let i = Math.max(CUT_SIZES.minBytes, n) - 64; i < n; i++)
+        hash = (hash * 2 + (table[stream[chunk + i] as number] as number)) % 2 ** 32
+      return hash < 2 ** (32 - zeroBits)
     })
+    assert.equal(found.join(' '), text('cuts by gear32'))
+    assert.deepEqual(cutBy('gear32'), found)
+  })
+
+  it('give the key and the cuts of sieve', () => {
+    const key = Buffer.from(cutterKey(keys(), 'sieve'))
+    assert.ok(key.equals(bytes('sieve key')))
+    const [k0, k1, c4, c8, c16] = [16, 18, 20, 22, 24].map((at) => key.readUInt16LE(at) | 1) as [number, number, number, number, number]
+    const summand = key.readUInt16LE(26) | 0x8000
+    const factors = Array.from({ length: 16 }, (_, j) => {
+      const product = (a: number, b: number) => (a * b) % 65_536
+      const older = [...((j & 2) === 0 ? [c4] : []), ...((j & 4) === 0 ? [c8] : []), ...((j & 8) === 0 ? [c16] : [])]
+      return older.reduce(product, j % 2 === 0 ? k0 : k1)
+    })
+    const sumBits = Math.floor(Math.log2(CUT_SIZES.targetBytes) / 2)
+    const found = endsBy((stream, chunk, n, zeroBits) => {
+      const at = chunk + n
+      const sum = factors.reduce((total, factor, j) => (total + factor * stream.readUInt16LE(at - 32 + 2 * j)) % 65_536, summand)
+      if (sum >= 2 ** (16 - sumBits)) return false
+      return sipHash(key.subarray(0, 16), stream.subarray(at - 32, at)) % 2n ** BigInt(zeroBits - sumBits) === 0n
+    })
+    assert.equal(found.join(' '), text('cuts by sieve'))
+    assert.deepEqual(cutBy('sieve'), found)
+  })
+
+  it('give the hash that ends pages', () => {
     assert.equal(pageSeed(keys()), Number.parseInt(text('page seed'), 16))
     for (const [path, value] of pairs('page crc')) assert.equal(crc32(path, pageSeed(keys())), Number.parseInt(value, 16))
   })
@@ -225,3 +260,34 @@ describe('the test vectors of docs/format.md', () => {
     assert.throws(() => decodeSealedObject(keys(), OBJECT_KIND.configuration, other, bytes('configuration')))
   })
 })
+
+/** SipHash-2-4 as its paper says it, of a message whose length is a multiple of 8. */
+function sipHash(key: Buffer, message: Buffer): bigint {
+  const word = (bytes: Buffer, at: number) => bytes.readBigUInt64LE(at)
+  const wrap = (value: bigint) => BigInt.asUintN(64, value)
+  const rotate = (value: bigint, by: bigint) => wrap((value << by) | (value >> (64n - by)))
+  const start = Buffer.from('736f6d6570736575646f72616e646f6d6c7967656e6572617465646279746573', 'hex')
+  const v = [0, 1, 2, 3].map((i) => start.readBigUInt64BE(i * 8) ^ word(key, (i % 2) * 8)) as [bigint, bigint, bigint, bigint]
+  const rounds = (count: number) => {
+    for (let i = 0; i < count; i++) {
+      v[0] = wrap(v[0] + v[1])
+      v[2] = wrap(v[2] + v[3])
+      v[1] = rotate(v[1], 13n) ^ v[0]
+      v[3] = rotate(v[3], 16n) ^ v[2]
+      v[0] = wrap(rotate(v[0], 32n) + v[3])
+      v[2] = wrap(v[2] + v[1])
+      v[1] = rotate(v[1], 17n) ^ v[2]
+      v[3] = rotate(v[3], 21n) ^ v[0]
+      v[2] = rotate(v[2], 32n)
+    }
+  }
+  const words = Array.from({ length: message.length / 8 }, (_, i) => word(message, i * 8))
+  for (const m of [...words, BigInt(message.length % 256) << 56n]) {
+    v[3] ^= m
+    rounds(2)
+    v[0] ^= m
+  }
+  v[2] ^= 0xffn
+  rounds(4)
+  return v[0] ^ v[1] ^ v[2] ^ v[3]
+}

@@ -41,7 +41,7 @@ class Real {
   async make(): Promise<void> {
     const store = await createLocalDiskStore(this.operation(), this.disk, ROOT)
     const pool = await aPool(this.operation(), { store, packBytes: 16_384 })
-    await aPool(this.operation(), { store: this.vaultStore, kind: 'vault', packBytes: 16_384, shared: pool.bundle })
+    await aPool(this.operation(), { store: this.vaultStore, kind: 'vault', packBytes: 16_384, shared: pool })
   }
 
   get store(): LocalDiskStore {

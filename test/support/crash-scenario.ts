@@ -49,6 +49,10 @@ export function watched(disk: Disk, before: (description: string) => Promise<voi
     readFolder: (path) => disk.readFolder(path),
     read: (path, range) => disk.read(path, range),
     size: (path) => disk.size(path),
+    openSync: (path) => disk.openSync(path),
+    adopt: (handle, sizeBytes) => disk.adopt(handle, sizeBytes),
+    sizeSync: (path) => disk.sizeSync(path),
+    readFolderSync: (path) => disk.readFolderSync(path),
     freeBytes: (path) => disk.freeBytes(path),
     lock: (path) => disk.lock(path),
   }
@@ -107,7 +111,7 @@ export async function judge(
       },
     )
     if (!isThere) return promised.isMade ? ['the pool is gone'] : []
-    await aSession(
+    const session = await aSession(
       op,
       again
         ? new LocalDiskStore(
@@ -116,6 +120,7 @@ export async function judge(
           )
         : store,
     )
+    await session.end()
     wrong.push(...(await damage(store)), ...(await missing(store, promised, folder)))
     const { point } = await backUpPaths(op, store, [folder])
     const stored = await filesOf(op, await Repository.open(op, store, KEY_FILE), point, folder)

@@ -11,7 +11,7 @@ import { anOperation, aPool, aSourceTree, backUpPaths, KEY_FILE, namesIn, noise,
 const CONTENTS: Readonly<Record<string, Buffer>> = { shared: noise('shared', 530_000), only: noise('only', 530_000) }
 
 /** So large that a file needs no content list, which would be a pack of its own. */
-const CHUNKING: ChunkingParameters = { algorithm: 'gear32', minBytes: 65_536, targetBytes: 131_072, maxBytes: 262_144 }
+const CHUNKING: ChunkingParameters = { algorithm: 'sieve', minBytes: 65_536, targetBytes: 131_072, maxBytes: 262_144 }
 
 export interface DamagedPool {
   readonly store: MemoryStore

@@ -18,7 +18,7 @@ import { temporaryFolder } from './temporary-folder.ts'
 export const KEY_FILE = parseKeyFile(Buffer.alloc(32, 7))
 export const NO_LOCK = { release: async () => {} }
 /** Cuts small, so that a few kilobytes make several chunks. */
-export const SMALL_CHUNKS: ChunkingParameters = { algorithm: 'gear32', minBytes: 1024, targetBytes: 4096, maxBytes: 16_384 }
+export const SMALL_CHUNKS: ChunkingParameters = { algorithm: 'sieve', minBytes: 1024, targetBytes: 4096, maxBytes: 16_384 }
 export const SMALL_PACK_BYTES = 65_536
 /** The year 2100: every file was changed long ago, so nothing is unsettled. */
 export const LATER_MS = 4_102_444_800_000
@@ -44,7 +44,8 @@ export interface PoolOptions {
   readonly kind?: 'pool' | 'vault'
   readonly chunking?: ChunkingParameters
   readonly packBytes?: number
-  readonly shared?: Repository['bundle']
+  /** The pool of which this is the vault's copy. */
+  readonly shared?: Repository
 }
 
 export function aPool(op: Operation, options: PoolOptions = {}): Promise<Repository> {

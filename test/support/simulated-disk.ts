@@ -3,7 +3,7 @@
  * of its entries. `crash` returns another disk in a state that a real one may legally be in after power loss: all that was synced, any subset of the
  * changes that were not, and anything between nothing and all of the bytes that were not (docs/format.md §13).
  */
-import type { Disk, DiskEntry, DiskFile, DiskLock } from '../../src/platform/index.ts'
+import type { Disk, DiskEntry, DiskFile, DiskLock, DiskReader } from '../../src/platform/index.ts'
 
 /** What became of the unsynced bytes of a file: none of them, some, zeros in their place, all. */
 export type ContentFate = 'lost' | 'torn' | 'zeros' | 'whole'
@@ -46,6 +46,7 @@ export class SimulatedDisk implements Disk {
   #root = new Folder()
   #changes: Change[] = []
   readonly #locks = new Set<string>()
+  readonly #opened: File[] = []
   readonly #failures = new Map<number, string>()
   #operations = 0
   #listener: ((n: number, description: string) => void) | undefined
@@ -142,6 +143,23 @@ export class SimulatedDisk implements Disk {
     return node?.kind === 'file' ? node.bytes.length : undefined
   }
 
+  openSync(path: string): DiskReader {
+    return reader(this.#file(path), this.#opened.push(this.#file(path)) - 1)
+  }
+
+  adopt(handle: number): DiskReader {
+    return reader(this.#opened[handle] as File, handle)
+  }
+
+  sizeSync(path: string): number | undefined {
+    const node = this.#find(path)
+    return node?.kind === 'file' ? node.bytes.length : undefined
+  }
+
+  readFolderSync(path: string): DiskEntry[] {
+    return [...this.#folder(path).entries].map(([name, node]) => ({ name, isFolder: node.kind === 'folder' }))
+  }
+
   async freeBytes(): Promise<number> {
     return 1e12
   }
@@ -228,6 +246,15 @@ export class SimulatedDisk implements Disk {
   #place(path: string): { folder: Folder; name: string } {
     const slash = path.lastIndexOf('/')
     return { folder: this.#folder(path.slice(0, slash)), name: path.slice(slash + 1) }
+  }
+}
+
+function reader(file: File, handle: number): DiskReader {
+  return {
+    handle,
+    sizeBytes: file.bytes.length,
+    read: (offset, length) => Buffer.from(file.bytes.subarray(offset, offset + length)),
+    close: () => {},
   }
 }
 

@@ -12,9 +12,13 @@ import type { BackupReport } from '../reports.ts'
 import { displayPath, TreeReader } from '../tree/tree-reader.ts'
 import { TreeWriter } from '../tree/tree-writer.ts'
 import { BackupRun } from './backup-run.ts'
+import { Devices } from './devices.ts'
 import { exclusionOf } from './exclusion.ts'
 import { openLanes } from './lanes.ts'
 import { PreviousTree } from './previous.ts'
+import { openScanCrew } from './scan/scan-crew.ts'
+import { type Asked, hasSameRoots, isSameSelection, selectionOf, UnreadPaths } from './selection.ts'
+import { takeChanges, turnOf } from './take-changes.ts'
 import { findRoot, type WalkOptions, walk } from './walk.ts'
 
 export interface BackupOptions {
@@ -28,6 +32,8 @@ export interface BackupOptions {
   readonly oneFileSystem: boolean
   /** Read every file, also where times say that nothing changed. */
   readonly forceRead: boolean
+  /** Of the files that look unchanged, so many in a hundred are read all the same, others each time: in 100 / n backups each comes to its turn. */
+  readonly rereadPercent?: number
   /** Folders that are never entered, such as the pool itself. */
   readonly skipFolders: readonly Buffer[]
   /** How worker threads open the store; without it everything runs on this thread. */
@@ -38,6 +44,8 @@ export interface BackupOptions {
   readonly program: string
 }
 
+/** What has one of these is not in the tree, or something of it is not. */
+const MISSING = new Set(['SOURCE_UNREADABLE', 'SOURCE_VANISHED'])
 const KEPT_WARNINGS = 1000
 const DEFAULT_LANES = 2
 
@@ -48,37 +56,52 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
   const started = toTimestamp(op.clock.nowMs())
   const warnings: Warning[] = []
   let warningCount = 0
-  const warn = (warning: Warning) => {
+  const unread = new UnreadPaths()
+  const warn = (warning: Warning, path?: Buffer) => {
     warningCount++
     if (warnings.length < KEPT_WARNINGS) warnings.push(warning)
     op.warn(warning)
+    if (path && MISSING.has(warning.code)) unread.add(path)
   }
   const roots = presentRoots(options.paths, warn)
+  const skip = identitiesOf(options.skipFolders)
+  const asked: Asked = { ...options, roots, skip }
   const previous = await findPrevious(op, options, roots)
+  const before = previous && isSameSelection(asked, previous) ? previous.selection : undefined
+  const turn = before ? before.turn + 1 : 0
+  const isTurn = turnOf(options.rereadPercent ?? 0, turn)
   const tree = new PreviousTree(op, session, previous && treeOf(session, previous))
   const walkOptions: WalkOptions = {
     roots,
     isExcluded: exclusionOf(options.excludes),
     excludeCaches: options.excludeCaches,
     oneFileSystem: options.oneFileSystem,
-    skip: identitiesOf(options.skipFolders),
+    skip,
     warn,
   }
   const totals = previous?.statistics ?? (options.countFirst ? countSource(op, walkOptions) : undefined)
   const treeChunks = session.chunkWriter(PACK_CLASS.tree)
-  const lanes = openLanes(session, options.workerStore ? { store: options.workerStore, count: options.lanes ?? DEFAULT_LANES } : undefined)
+  const workers = options.workerStore ? { store: options.workerStore, count: options.lanes ?? DEFAULT_LANES } : undefined
+  const lanes = openLanes(session, workers)
+  const devices = new Devices()
+  const seed = pageSeed(session.repository.keys)
   const run = new BackupRun(op, {
     lanes,
-    tree: new TreeWriter(treeChunks, pageSeed(session.repository.keys), () => tree.isDamaged),
+    tree: new TreeWriter(treeChunks, seed, () => tree.isDamaged),
+    pageSeed: seed,
     previous: tree,
     accounts: systemAccounts(),
-    forceRead: options.forceRead,
+    devices,
+    mustRead: (pagePath) => options.forceRead || (pagePath !== undefined && isTurn(pagePath)),
     warn,
     totals,
     onBatch: () => session.publishFullIndex(op),
   })
   try {
-    for (const item of walk(walkOptions)) await run.take(item)
+    if (before && !options.forceRead) {
+      const parts = { session, run, previous: tree, devices, walkOptions, excludes: options.excludes, unread: before.unread, isTurn }
+      await takeChanges(op, parts, (settings) => openScanCrew(session, settings, workers))
+    } else for (const item of walk(walkOptions)) await run.take(item)
     const root = await run.finish()
     await lanes.flush(op)
     await treeChunks.flush(op)
@@ -102,6 +125,7 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
       },
       warnings: warningCount,
       previousPoint: previous?.id ?? null,
+      selection: selectionOf(asked, unread, turn),
     })
     return {
       point,
@@ -122,6 +146,7 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
   } finally {
     await lanes.close()
     run.close()
+    await session.end()
   }
 }
 
@@ -158,19 +183,9 @@ function presentRoots(paths: readonly Buffer[], warn: (warning: Warning) => void
 /** The newest of the source with the same paths, else the newest of the source. A damaged one is no help and no hindrance. */
 async function findPrevious(op: Operation, options: BackupOptions, roots: readonly Buffer[]): Promise<RecoveryPoint | undefined> {
   const { session, source } = options
-  const wanted = roots
-    .map((path) => path.toString('base64'))
-    .sort()
-    .join(' ')
   const { points } = await session.repository.listPoints(op, source)
   const readable = points.filter((point) => session.index.find(Buffer.from(point.root, 'hex')) !== undefined)
-  const same = readable.filter(
-    ({ paths }) =>
-      paths
-        .map(({ base64 }) => base64)
-        .sort()
-        .join(' ') === wanted,
-  )
+  const same = readable.filter(({ paths }) => hasSameRoots(paths, roots))
   return same.at(-1) ?? readable.at(-1)
 }
 

@@ -2,14 +2,18 @@
 import { invariant } from '../../base/errors.ts'
 import type { Operation, Warning } from '../../base/operation.ts'
 import { BUNDLED_BELOW_BYTES } from '../../chunking/index.ts'
-import { type Accounts, PosixError, syncFileSystem } from '../../platform/index.ts'
+import { type Accounts, PosixError } from '../../platform/index.ts'
 import type { ManifestStatistics } from '../../repository/index.ts'
 import type { Entry } from '../entry.ts'
-import type { TreeRoot, TreeWriter } from '../tree/tree-writer.ts'
+import { archiveError } from '../errors.ts'
+import type { PageChild } from '../tree/page-codec.ts'
+import { isPageEnd, type TreeRoot, type TreeWriter } from '../tree/tree-writer.ts'
+import type { Devices } from './devices.ts'
 import { entryOfFile, entryOfLink, entryOfNode, isSameWay, isUnchanged } from './entries.ts'
 import { BATCH_BYTES, type LaneFile } from './lane.ts'
 import type { Lanes } from './lanes.ts'
 import type { PreviousTree } from './previous.ts'
+import type { PageFindings } from './scan/page-scanner.ts'
 import { sourceWarning } from './source-warning.ts'
 import type { WalkItem } from './walk.ts'
 
@@ -18,11 +22,21 @@ export interface BackupRunParts {
   readonly tree: TreeWriter
   readonly previous: PreviousTree
   readonly accounts: Accounts
-  readonly forceRead: boolean
-  readonly warn: (warning: Warning) => void
+  readonly devices: Devices
+  /** Of the tree's pages: docs/format.md §9.1. */
+  readonly pageSeed: number
+  /** Whether files are read although they look unchanged, by where their page of the previous tree begins. */
+  readonly mustRead: (pagePath: Buffer | undefined) => boolean
+  readonly warn: (warning: Warning, path: Buffer) => void
   /** Of the recovery point before, or counted: for progress only. */
   readonly totals: Pick<ManifestStatistics, 'files' | 'total_bytes'> | undefined
   readonly onBatch: () => Promise<void>
+}
+
+/** A page of the previous tree in its place in the order. */
+interface PageSlot {
+  readonly page: PageChild
+  readonly found: PageFindings
 }
 
 /** A place in the order of the tree. `entry` is undefined while a lane owes it, and null when the file could not be stored. */
@@ -35,9 +49,11 @@ interface Slot {
 }
 
 const BATCH_FILES = 512
+const LEAST_BUNDLE_FILES = 64
+const LEAST_BUNDLE_BYTES = 262_144
 /** Each batch keeps its folders open. */
 const BATCH_FOLDERS = 64
-const MOST_SLOTS = 32_768
+const MOST_SLOTS = 16_384
 const MOST_FOLLOWERS = 256
 const PROGRESS_EVERY = 256
 /** A file of this size is progress by itself. */
@@ -46,15 +62,13 @@ const LARGE_BYTES = 16_777_216
 export class BackupRun {
   readonly #op: Operation
   readonly #parts: BackupRunParts
-  #slots: Slot[] = []
+  #slots: (Slot | PageSlot)[] = []
   #head = 0
   #batch: Slot[] = []
   #batchBytes = 0
   #batchFolders = new Set<WalkItem['folder']>()
   /** First slot of each inode with several names that was read in this run. */
   readonly #inodes = new Map<string, { readonly slot: Slot; left: number }>()
-  /** When what was dirty on a file system was written out, by its device. */
-  readonly #syncedAtMs = new Map<number, number>()
   /** Those whose folder is held open for a lane. */
   readonly #reading = new Set<Slot>()
   /** Further names of inodes that wait for the first. */
@@ -87,32 +101,26 @@ export class BackupRun {
     const slot: Slot = { item, before, entry: undefined, owed: undefined }
     this.#slots.push(slot)
     const { stat } = item
-    if (!this.#syncedAtMs.has(stat.dev)) this.#writeOut(item)
-    // --force-read is about content: metadata is known by its change time all the same.
-    const mustRead = this.#parts.forceRead && stat.kind === 'file'
+    if (!this.#parts.devices.has(stat.dev)) this.#parts.devices.writeOut(this.#op, stat.dev, (item.opened ?? item.folder).fd)
+    // To read again is about content: metadata is known by its change time all the same.
+    const mustRead = stat.kind === 'file' && before !== undefined && this.#parts.mustRead(this.#parts.previous.pagePath)
     const isKept =
       isUnchanged(before, stat) && before.ancestor === item.ancestor && !mustRead && (await this.#parts.previous.isHeld(before))
     if (isKept) slot.entry = before.dev === stat.dev ? before : { ...before, dev: stat.dev }
     else if (stat.kind !== 'file') slot.entry = this.#readNode(item, before)
     else await this.#owe(slot)
+    if (this.#endsBundle(item.path)) await this.#sendBatch()
     await this.#drain(this.#slots.length - this.#head > MOST_SLOTS)
   }
 
-  /**
-   * Once for each file system, before anything on it is looked at. A program that has mapped a file may store into a page that is dirty already
-   * without moving the change time; once the page is written out, its next store moves it. So what has an older change time than this is settled.
-   */
-  #writeOut({ stat, opened, folder }: WalkItem): void {
-    this.#syncedAtMs.set(stat.dev, this.#op.clock.nowMs())
-    try {
-      syncFileSystem((opened ?? folder).fd)
-    } catch (error) {
-      if (!(error instanceof PosixError)) throw error // a source that can't be synced can be read all the same
-    }
+  /** Takes over a page of the previous tree that is as it was. */
+  async adopt(page: PageChild, found: PageFindings): Promise<void> {
+    this.#slots.push({ page, found })
+    await this.#drain(this.#slots.length - this.#head > MOST_SLOTS)
   }
 
   #syncedAt({ stat }: WalkItem): number {
-    return this.#syncedAtMs.get(stat.dev) ?? 0
+    return this.#parts.devices.writtenOutMs(stat.dev)
   }
 
   #readNode(item: WalkItem, before: Entry | undefined): Entry | null {
@@ -121,7 +129,7 @@ export class BackupRun {
       return isSameWay(before, now) ? before : now
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
-      this.#parts.warn(sourceWarning(item.path, error))
+      this.#parts.warn(sourceWarning(item.path, error), item.path)
       return null
     }
   }
@@ -151,6 +159,15 @@ export class BackupRun {
     this.#batchFolders.add(folder)
     const isFull = this.#batchBytes >= BATCH_BYTES || this.#batch.length >= BATCH_FILES || this.#batchFolders.size >= BATCH_FOLDERS
     if (isFull) await this.#sendBatch()
+  }
+
+  /**
+   * Where a page of the tree ends, a bundle does, unless it would be tiny: so the same files make the same bundles when they are read again, whatever
+   * came or went before them.
+   */
+  #endsBundle(path: Buffer): boolean {
+    const isTiny = this.#batch.length < LEAST_BUNDLE_FILES && this.#batchBytes < LEAST_BUNDLE_BYTES
+    return !isTiny && isPageEnd(path, this.#parts.pageSeed)
   }
 
   /** The slot under which this inode is read in this run, if another name of it came before. Forgotten after its last name. */
@@ -216,7 +233,7 @@ export class BackupRun {
         invariant(result, 'a lane answers for every file')
         if (result.ok) slot.entry = entryOfFile(slot.item, result, this.#parts.accounts)
         else slot.entry = null
-        if (result.warning) this.#parts.warn(result.warning)
+        if (result.warning) this.#parts.warn(result.warning, slot.item.path)
         this.#release(slot)
       })
     })
@@ -238,7 +255,11 @@ export class BackupRun {
   async #drain(wait: boolean): Promise<void> {
     let mayWait = wait
     for (; this.#head < this.#slots.length; this.#head++) {
-      const slot = this.#slots[this.#head] as Slot
+      const slot = this.#slots[this.#head] as Slot | PageSlot
+      if ('page' in slot) {
+        await this.#storePage(slot)
+        continue
+      }
       if (slot.entry === undefined) {
         if (!mayWait) break
         if (this.#deferred && slot.owed === this.#deferred.promise) await this.#sendBatch()
@@ -257,6 +278,25 @@ export class BackupRun {
     this.#count(slot, entry)
     if (++this.#stored % PROGRESS_EVERY === 0 || entry.sizeBytes >= LARGE_BYTES) this.#report()
     await this.#parts.tree.add(this.#op, entry)
+  }
+
+  async #storePage({ page, found }: PageSlot): Promise<void> {
+    const { tree, previous } = this.#parts
+    const { counts } = this
+    counts.files += found.files
+    counts.filesUnmodified += found.files
+    counts.folders += found.folders
+    counts.foldersUnmodified += found.folders
+    counts.others += found.others
+    counts.bytes += page.contentBytes
+    if (tree.isBetweenPages) await tree.adopt(this.#op, page)
+    else {
+      const entries = await previous.entriesOf(page)
+      // It was read and compared a moment ago.
+      if (!entries) throw archiveError('TREE_DAMAGED', 'a page of the previous recovery point can no longer be read')
+      for (const entry of entries) await tree.add(this.#op, entry)
+    }
+    this.#report()
   }
 
   #count({ before }: Slot, entry: Entry): void {

@@ -3,7 +3,6 @@ import type { PlainError } from '../../base/errors.ts'
 import type { KnownChunksMemory, SealedPack, WriterGrant } from '../../repository/index.ts'
 import type { StoreDescriptor } from '../../storage/index.ts'
 import type { END } from '../end-workers.ts'
-import type { LaneAnswer, LaneFile } from './lane.ts'
 import type { ChunkingFields } from './settings.ts'
 
 export interface LaneSetup {
@@ -16,12 +15,13 @@ export interface LaneSetup {
 
 export type ToLane =
   | typeof END
-  | { readonly type: 'batch'; readonly number: number; readonly files: readonly LaneFile[] }
+  /** Files and answers as lane-codec.ts has them. */
+  | { readonly type: 'batch'; readonly number: number; readonly files: Uint8Array<ArrayBuffer> }
   | { readonly type: 'flush'; readonly number: number }
   | { readonly type: 'known'; readonly memory: KnownChunksMemory }
 
 export type FromLane =
-  | { readonly type: 'answer'; readonly number: number; readonly answer: LaneAnswer }
+  | { readonly type: 'answer'; readonly number: number; readonly answer: Uint8Array<ArrayBuffer> }
   | { readonly type: 'flushed'; readonly number: number }
   | { readonly type: 'sealed'; readonly pack: SealedPack }
   | { readonly type: 'failed'; readonly error: PlainError }

@@ -5,6 +5,7 @@ import { startOperation } from '../../base/operation.ts'
 import { openStore } from '../../storage/index.ts'
 import { END } from '../end-workers.ts'
 import { Lane } from './lane.ts'
+import { decodeBatch, encodeAnswer } from './lane-codec.ts'
 import type { FromLane, LaneSetup, ToLane } from './lane-protocol.ts'
 
 const port = parentPort
@@ -19,7 +20,7 @@ const op = {
   },
 }
 const lane = new Lane({
-  store: openStore(setup.store, setup.grant.tag),
+  store: await openStore(setup.store, setup.grant.tag),
   grant: setup.grant,
   chunking: setup.chunking,
   onSealed: (pack) => send({ type: 'sealed', pack }),
@@ -39,5 +40,6 @@ async function act(message: Exclude<ToLane, typeof END | { type: 'known' }>): Pr
     send({ type: 'flushed', number: message.number })
     return
   }
-  send({ type: 'answer', number: message.number, answer: await lane.process(op, message.files) })
+  const answer = encodeAnswer(await lane.process(op, decodeBatch(message.files)))
+  port?.postMessage({ type: 'answer', number: message.number, answer } satisfies FromLane, [answer.buffer])
 }

@@ -4,7 +4,7 @@
  * the store is thrown.
  */
 import type { Operation, Warning } from '../../base/operation.ts'
-import { BUNDLED_BELOW_BYTES, type Cutter, gear32 } from '../../chunking/index.ts'
+import { BUNDLED_BELOW_BYTES, type Cutter, createCutter } from '../../chunking/index.ts'
 import {
   close,
   type FileStat,
@@ -20,7 +20,7 @@ import {
   statFd,
   type Xattr,
 } from '../../platform/index.ts'
-import { CHUNK_TYPE, ChunkWriter, gearTable, KnownChunks, PACK_CLASS, type SealedPack, type WriterGrant } from '../../repository/index.ts'
+import { CHUNK_TYPE, ChunkWriter, cutterKey, KnownChunks, PACK_CLASS, type SealedPack, type WriterGrant } from '../../repository/index.ts'
 import type { ObjectStore } from '../../storage/index.ts'
 import type { Extent } from '../entry.ts'
 import { foldExtents } from '../tree/content-list.ts'
@@ -89,17 +89,18 @@ export class Lane {
   readonly #lists: ChunkWriter
   readonly #cutter: Cutter
   readonly #large: LargeFileReader
-  readonly #staging = Buffer.allocUnsafeSlow(BATCH_BYTES + BUNDLED_BELOW_BYTES)
+  readonly #staging: Buffer
   #added = 0
   #packed = 0
 
   constructor(options: LaneOptions) {
     const { store, grant, chunking, onSealed } = options
-    this.known = new KnownChunks(grant.known)
+    this.known = new KnownChunks(grant.known, store.immediate)
     const shared = { store, keys: grant.keys, known: this.known, packBytes: grant.packBytes, padding: grant.padding, onSealed }
     this.#data = new ChunkWriter({ ...shared, packClass: PACK_CLASS.data })
     this.#lists = new ChunkWriter({ ...shared, packClass: PACK_CLASS.tree })
-    this.#cutter = gear32(chunking, gearTable(grant.keys))
+    this.#cutter = createCutter(chunking, cutterKey(grant.keys, chunking.algorithm))
+    this.#staging = this.#cutter.allocate(BATCH_BYTES + BUNDLED_BELOW_BYTES)
     this.#large = new LargeFileReader(this.#cutter, chunking.maxBytes, (op, content) => this.#store(op, content))
   }
 

@@ -9,11 +9,13 @@ import { Semaphore } from '../../base/semaphore.ts'
 import type { SealedPack, WriteSession } from '../../repository/index.ts'
 import type { StoreDescriptor } from '../../storage/index.ts'
 import { endWorkers } from '../end-workers.ts'
-import type { Extent } from '../entry.ts'
-import { Lane, type LaneAnswer, type LaneFile, type LaneResult } from './lane.ts'
+import { Lane, type LaneAnswer, type LaneFile } from './lane.ts'
+import { decodeAnswer, encodeBatch } from './lane-codec.ts'
 import type { FromLane, LaneSetup, ToLane } from './lane-protocol.ts'
 
 const WAITING_PER_LANE = 2
+/** Most of what a worker makes is garbage at once; a large nursery would only be memory. */
+export const WORKER_LIMITS = { maxYoungGenerationSizeMb: 12 }
 
 export interface Lanes {
   /** Resolves when a lane has taken the batch; the inner promise with its answer. */
@@ -55,7 +57,7 @@ class InlineLane implements Lanes {
 }
 
 interface Waiting {
-  readonly resolve: (answer: LaneAnswer | undefined) => void
+  readonly resolve: (answer: Uint8Array | undefined) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -86,10 +88,13 @@ class WorkerLanes implements Lanes {
     this.#check(op)
     this.#growKnown()
     const lane = this.#leastBusy()
-    const answer = this.#ask(lane, (number) => ({ type: 'batch', number, files })).finally(() => this.#room.release())
+    const batch = encodeBatch(files)
+    const answer = this.#ask(lane, (number) => ({ type: 'batch', number, files: batch }), [batch.buffer]).finally(() =>
+      this.#room.release(),
+    )
     // Whoever awaits the answer gets the failure; this keeps an early one from ending the process.
     answer.catch(() => {})
-    return { answer: answer.then((result) => thaw(result as LaneAnswer)) }
+    return { answer: answer.then((bytes) => decodeAnswer(bytes as Uint8Array)) }
   }
 
   async flush(op: Operation): Promise<void> {
@@ -124,7 +129,7 @@ class WorkerLanes implements Lanes {
 
   #start(): WorkerLane {
     const setup: LaneSetup = { ...this.#setup, grant: this.#session.grant }
-    const worker = new Worker(new URL('./lane-worker.ts', import.meta.url), { workerData: setup })
+    const worker = new Worker(new URL('./lane-worker.ts', import.meta.url), { workerData: setup, resourceLimits: WORKER_LIMITS })
     const lane: WorkerLane = { worker, waiting: new Map() }
     worker.on('message', (message: FromLane) => this.#receive(lane, message))
     worker.on('error', (error: unknown) => this.#fail(error))
@@ -135,11 +140,11 @@ class WorkerLanes implements Lanes {
     return lane
   }
 
-  #ask(lane: WorkerLane, message: (number: number) => ToLane): Promise<LaneAnswer | undefined> {
+  #ask(lane: WorkerLane, message: (number: number) => ToLane, transfer: ArrayBuffer[] = []): Promise<Uint8Array | undefined> {
     const number = this.#number++
     return new Promise((resolve, reject) => {
       lane.waiting.set(number, { resolve, reject })
-      lane.worker.postMessage(message(number))
+      lane.worker.postMessage(message(number), transfer)
     })
   }
 
@@ -169,15 +174,4 @@ function asBuffer(bytes: Uint8Array): Buffer {
 
 function thawPack(pack: SealedPack): SealedPack {
   return { ...pack, records: pack.records.map((record) => ({ ...record, id: asBuffer(record.id) })) }
-}
-
-function thaw(answer: LaneAnswer): LaneAnswer {
-  return { ...answer, results: answer.results.map(thawResult) }
-}
-
-function thawResult(result: LaneResult): LaneResult {
-  if (!result.ok) return result
-  const extents = result.extents.map((extent): Extent => (extent.kind === 'hole' ? extent : { ...extent, chunk: asBuffer(extent.chunk) }))
-  const xattrs = result.xattrs.map(({ name, value }) => ({ name: asBuffer(name), value: asBuffer(value) }))
-  return { ...result, extents, xattrs }
 }

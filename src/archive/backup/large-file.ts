@@ -29,7 +29,7 @@ export class LargeFileReader {
   constructor(cutter: Cutter, maxChunkBytes: number, store: (op: Operation, content: Buffer) => Promise<Buffer>) {
     this.#cutter = cutter
     this.#most = maxChunkBytes
-    this.#window = Buffer.allocUnsafeSlow(maxChunkBytes * 2)
+    this.#window = cutter.allocate(maxChunkBytes * 2)
     this.#store = store
   }
 

@@ -2,28 +2,64 @@
  * The tree of the recovery point before, walked side by side with the source. Both are in the same order, so each is passed once.
  * Damage in it is no reason to fail: from there on everything is read, and what was damaged is stored again.
  */
-import { isKind } from '../../base/errors.ts'
+import { isKind, type TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import type { WriteSession } from '../../repository/index.ts'
 import { comparePaths, type Entry, type Extent } from '../entry.ts'
+import { isLeaf, type PageChild } from '../tree/page-codec.ts'
 import type { TreeReader } from '../tree/tree-reader.ts'
 
 export class PreviousTree {
-  readonly #leaves: AsyncGenerator<readonly Entry[]> | undefined
-  #leaf: readonly Entry[] = []
-  #at = 0
-  #ended: boolean
   readonly #op: Operation
   readonly #session: WriteSession
   readonly #reader: TreeReader | undefined
+  readonly #pages: AsyncGenerator<PageChild> | undefined
+  /** Pages that `find` passes through before it asks for more. */
+  #given: PageChild[] = []
+  #leaf: readonly Entry[] = []
+  #at = 0
+  /** Where the page of `#leaf` begins. */
+  #leafPath: Buffer | undefined
+  #ended: boolean
   #isDamaged = false
+  #isGuided = false
 
   constructor(op: Operation, session: WriteSession, reader: TreeReader | undefined) {
     this.#op = op
     this.#session = session
     this.#reader = reader
-    this.#leaves = reader?.leaves(op)
+    this.#pages = reader?.pages(op)
     this.#ended = reader === undefined
+  }
+
+  /** The pages of entries in order, each once: whoever takes some gives back those that `find` is to pass through. */
+  async nextPage(): Promise<PageChild | undefined> {
+    if (this.#ended || !this.#pages) return undefined
+    try {
+      const next = await this.#pages.next()
+      return next.done ? undefined : next.value
+    } catch (error) {
+      if (!isKind(error, 'corrupt')) throw error
+      this.noteDamage(error)
+      return undefined
+    }
+  }
+
+  /** From now on `find` passes only through pages that are given back. */
+  guide(): void {
+    this.#isGuided = true
+  }
+
+  give(page: PageChild): void {
+    this.#given.push(page)
+  }
+
+  /** From now on nothing of it is believed. */
+  noteDamage(error: TerpError): void {
+    this.#ended = true
+    this.#isDamaged = true
+    this.#session.distrust(error)
+    this.#op.warn({ code: error.code, message: `the previous recovery point is damaged, so the rest is read anew: ${error.message}` })
   }
 
   /** The entry of that path, if there was one. Paths must be asked for in order. */
@@ -35,24 +71,29 @@ export class PreviousTree {
         if (order === 0) return entry
         if (order > 0) return undefined
       }
-      if (this.#ended || !this.#leaves) return undefined
+      const page = this.#given.shift() ?? (this.#isGuided ? undefined : await this.nextPage())
+      if (!page) return undefined
       this.#at = 0
-      this.#leaf = await this.#nextLeaf(this.#leaves)
+      this.#leafPath = page.firstPath
+      this.#leaf = (await this.entriesOf(page)) ?? []
     }
   }
 
-  async #nextLeaf(leaves: AsyncGenerator<readonly Entry[]>): Promise<readonly Entry[]> {
+  /** Where the page begins that `find` looked at last. */
+  get pagePath(): Buffer | undefined {
+    return this.#leafPath
+  }
+
+  /** Undefined when it is damaged. */
+  async entriesOf({ id }: PageChild): Promise<readonly Entry[] | undefined> {
     try {
-      const next = await leaves.next()
-      this.#ended = next.done === true
-      return next.done ? [] : next.value
+      const page = await this.#reader?.page(this.#op, id)
+      return page && isLeaf(page) ? page.entries : undefined
     } catch (error) {
       if (!isKind(error, 'corrupt')) throw error
-      this.#ended = true
-      this.#isDamaged = true
-      this.#session.distrust(error)
-      this.#op.warn({ code: error.code, message: `the previous recovery point is damaged, so the rest is read anew: ${error.message}` })
-      return []
+      this.noteDamage(error)
+      this.#given = []
+      return undefined
     }
   }
 

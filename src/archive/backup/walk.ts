@@ -18,7 +18,7 @@ import {
   statAt,
   statFd,
 } from '../../platform/index.ts'
-import { comparePaths, isWithin, joinPath, nameOf, parentOf } from '../entry.ts'
+import { absolutePath, comparePaths, isWithin, joinPath, nameOf, parentOf } from '../entry.ts'
 import { displayPath } from '../tree/tree-reader.ts'
 import type { Exclusion } from './exclusion.ts'
 import { FolderHandle } from './folder-handle.ts'
@@ -32,7 +32,14 @@ export interface WalkOptions {
   readonly oneFileSystem: boolean
   /** `dev:ino` of folders that are never entered: the pool itself. */
   readonly skip: ReadonlySet<string>
-  readonly warn: (warning: Warning) => void
+  /** With the path that it is about. */
+  readonly warn: (warning: Warning, path: Buffer) => void
+}
+
+/** The part of the tree that is walked next: from the first path on, up to the second (exclusive) or the end. */
+export interface WalkRange {
+  from: Buffer
+  to: Buffer | undefined
 }
 
 export interface WalkItem {
@@ -54,7 +61,7 @@ interface Frame {
   readonly dev: number
 }
 
-const CACHE_TAG = Buffer.from('CACHEDIR.TAG')
+export const CACHE_TAG = Buffer.from('CACHEDIR.TAG')
 const CACHE_SIGNATURE = Buffer.from('Signature: 8a477f597d28d172789f06886806bc55')
 /** Ancestors farther away than this are closed meanwhile. */
 const OPEN_ANCESTORS = 128
@@ -64,23 +71,43 @@ const PSEUDO = new Set([
   0x42494e4d,
 ])
 
+/** Everything. */
 export function* walk(options: WalkOptions): Generator<WalkItem> {
+  for (const item of walkRanges(options, { from: Buffer.alloc(0), to: undefined })) if (item) yield item
+}
+
+/**
+ * The entries of a range, then undefined: whoever takes them moves the range on before asking for more. Ranges come in order. What lies before a
+ * range is passed without being looked at, and a folder that it begins in is entered without being told.
+ */
+export function* walkRanges(options: WalkOptions, range: WalkRange): Generator<WalkItem | undefined> {
   const roots = topmost(options.roots)
   let lastRoot: Buffer | undefined
   for (const root of roots) {
-    yield* ancestorsOf(root.path, lastRoot)
+    yield* ancestorsOf(range, root.path, lastRoot)
     lastRoot = root.path
-    yield* walkRoot(options, root)
+    yield* walkRoot({ ...options, range }, root)
   }
 }
 
-interface Root {
+interface RangedOptions extends WalkOptions {
+  readonly range: WalkRange
+}
+
+/** What is to be done about a path: tell it, only enter it, or neither. */
+function* admit(range: WalkRange, path: Buffer): Generator<undefined, 'tell' | 'enter' | 'pass'> {
+  while (range.to && comparePaths(path, range.to) >= 0) yield undefined
+  if (range.from.length === 0 || comparePaths(path, range.from) >= 0) return 'tell'
+  return isWithin(range.from, path) ? 'enter' : 'pass'
+}
+
+export interface Root {
   readonly path: Buffer
   readonly follow: boolean
 }
 
 /** Sorted; roots that lie in other roots are left out. */
-function topmost(roots: readonly Buffer[]): Root[] {
+export function topmost(roots: readonly Buffer[]): Root[] {
   const all = roots.map((raw) => ({ path: trimSlashes(raw), follow: raw.length > 0 && raw[raw.length - 1] === 0x2f }))
   all.sort((a, b) => comparePaths(a.path, b.path))
   const kept: Root[] = []
@@ -98,12 +125,13 @@ function trimSlashes(path: Buffer): Buffer {
 }
 
 /** Folders on the way to a root that the root before did not pass already. They are what the path reaches, links followed. */
-function* ancestorsOf(root: Buffer, before: Buffer | undefined): Generator<WalkItem> {
+function* ancestorsOf(range: WalkRange, root: Buffer, before: Buffer | undefined): Generator<WalkItem | undefined> {
   const chain: Buffer[] = []
   for (let path = parentOf(root); path.length > 0; path = parentOf(path)) chain.unshift(path)
   for (const path of chain) {
     if (before && isWithin(before, path)) continue
-    const folder = FolderHandle.open(absolute(parentOf(path)))
+    if ((yield* admit(range, path)) !== 'tell') continue
+    const folder = FolderHandle.open(absolutePath(parentOf(path)))
     try {
       const opened = FolderHandle.openBelow(folder, nameOf(path), true)
       try {
@@ -117,28 +145,23 @@ function* ancestorsOf(root: Buffer, before: Buffer | undefined): Generator<WalkI
   }
 }
 
-function absolute(path: Buffer): Buffer {
-  return path.length === 0 ? path : Buffer.concat([Buffer.from('/'), path])
-}
-
-function* walkRoot(options: WalkOptions, root: Root): Generator<WalkItem> {
+function* walkRoot(options: RangedOptions, root: Root): Generator<WalkItem | undefined> {
   if (root.path.length === 0) {
     const handle = FolderHandle.open(Buffer.alloc(0))
     yield* walkFolder(options, frameOf(options, handle, root.path, statFd(handle.fd).dev))
     return
   }
+  const admission = yield* admit(options.range, root.path)
+  if (admission === 'pass') return
   const name = nameOf(root.path)
-  const folder = FolderHandle.open(absolute(parentOf(root.path)))
+  const folder = FolderHandle.open(absolutePath(parentOf(root.path)))
   try {
     const stat = statAt(folder.fd, name, { follow: root.follow })
     if (stat.kind === 'symlink') {
-      options.warn({
-        code: 'SOURCE_IS_LINK',
-        message: `${displayPath(root.path)} is a symbolic link; the link alone is protected`,
-        item: displayPath(root.path),
-      })
+      const item = displayPath(root.path)
+      options.warn({ code: 'SOURCE_IS_LINK', message: `${item} is a symbolic link; the link alone is protected`, item }, root.path)
     }
-    yield* visit(options, { folder, path: root.path, name, stat, follow: root.follow, dev: stat.dev })
+    yield* visit(options, { folder, path: root.path, name, stat, follow: root.follow, dev: stat.dev }, admission === 'tell')
   } finally {
     folder.release()
   }
@@ -154,14 +177,14 @@ interface Visited {
 }
 
 /** One entry, and everything below it if it is a folder. */
-function* visit(options: WalkOptions, visited: Visited): Generator<WalkItem> {
+function* visit(options: RangedOptions, visited: Visited, isTold: boolean): Generator<WalkItem | undefined> {
   const { folder, path, name, stat } = visited
   if (stat.kind !== 'folder') {
-    yield { path, name, stat, folder, opened: undefined, ancestor: false }
+    if (isTold) yield { path, name, stat, folder, opened: undefined, ancestor: false }
     return
   }
   const opened = openFolder(options, visited)
-  yield { path, name, stat: opened ? statFd(opened.fd) : stat, folder, opened, ancestor: false }
+  if (isTold) yield { path, name, stat: opened ? statFd(opened.fd) : stat, folder, opened, ancestor: false }
   if (!opened) return
   if (isSkipped(options, stat) || (options.oneFileSystem && stat.dev !== visited.dev) || isPseudo(visited, opened)) {
     opened.release()
@@ -175,7 +198,7 @@ function openFolder(options: WalkOptions, { folder, path, name, follow }: Visite
     return FolderHandle.openBelow(folder, name, follow)
   } catch (error) {
     if (!(error instanceof PosixError)) throw error
-    options.warn(sourceWarning(path, error))
+    options.warn(sourceWarning(path, error), path)
     return undefined
   }
 }
@@ -194,7 +217,7 @@ function frameOf(options: WalkOptions, handle: FolderHandle, path: Buffer, dev: 
     names = readFolder(handle.fd).map((entry) => entry.name)
   } catch (error) {
     if (!(error instanceof PosixError)) throw error
-    options.warn(sourceWarning(path, error))
+    options.warn(sourceWarning(path, error), path)
   }
   names.sort(Buffer.compare)
   if (options.excludeCaches && names.some((name) => name.equals(CACHE_TAG)) && isCache(handle)) names = [CACHE_TAG]
@@ -217,28 +240,40 @@ function isCache(handle: FolderHandle): boolean {
 }
 
 /** An explicit stack: trees may be deeper than the program's. */
-function* walkFolder(options: WalkOptions, first: Frame): Generator<WalkItem> {
+function* walkFolder(options: RangedOptions, first: Frame): Generator<WalkItem | undefined> {
+  const { range } = options
   const stack: Frame[] = [first]
+  let { from } = range
+  pass(first, from)
   try {
     for (let frame = stack.at(-1); frame; frame = stack.at(-1)) {
       const name = frame.names[frame.next++]
       if (!name) {
         stack.pop()
         frame.handle.release()
+        if (stack.length > 0) pass(stack.at(-1) as Frame, from)
         continue
       }
       const path = joinPath(frame.path, name)
-      if (options.isExcluded(path)) continue
+      const admission = yield* admit(range, path)
+      if (from !== range.from) {
+        from = range.from
+        frame.next--
+        pass(frame, from)
+        continue
+      }
+      if (admission === 'pass' || options.isExcluded(path)) continue
       const stat = statOf(options, frame.handle, name, path)
       if (!stat) continue
+      const isTold = admission === 'tell'
       if (stat.kind !== 'folder') {
-        yield { path, name, stat, folder: frame.handle, opened: undefined, ancestor: false }
+        if (isTold) yield { path, name, stat, folder: frame.handle, opened: undefined, ancestor: false }
         continue
       }
       const visited: Visited = { folder: frame.handle, path, name, stat, follow: false, dev: frame.dev }
       if (isSkipped(options, stat)) continue
       const opened = openFolder(options, visited)
-      yield { path, name, stat: opened ? statFd(opened.fd) : stat, folder: frame.handle, opened, ancestor: false }
+      if (isTold) yield { path, name, stat: opened ? statFd(opened.fd) : stat, folder: frame.handle, opened, ancestor: false }
       if (!opened) continue
       if ((options.oneFileSystem && stat.dev !== frame.dev) || isPseudo(visited, opened)) {
         opened.release()
@@ -246,9 +281,28 @@ function* walkFolder(options: WalkOptions, first: Frame): Generator<WalkItem> {
       }
       stack.push(frameOf(options, opened, path, options.oneFileSystem ? frame.dev : stat.dev))
       stack.at(-OPEN_ANCESTORS)?.handle.rest()
+      pass(stack.at(-1) as Frame, from)
     }
   } finally {
     for (const frame of stack) frame.handle.release()
+  }
+}
+
+/** Moves on to the first name that may have to do with what begins at `from`. */
+function pass(frame: Frame, from: Buffer): void {
+  if (from.length === 0 || comparePaths(from, frame.path) <= 0) return
+  if (!isWithin(from, frame.path)) {
+    frame.next = frame.names.length
+    return
+  }
+  const start = frame.path.length === 0 ? 0 : frame.path.length + 1
+  const slash = from.indexOf(0x2f, start)
+  const name = from.subarray(start, slash < 0 ? from.length : slash)
+  let high = frame.names.length
+  while (frame.next < high) {
+    const middle = (frame.next + high) >> 1
+    if (Buffer.compare(frame.names[middle] as Buffer, name) < 0) frame.next = middle + 1
+    else high = middle
   }
 }
 
@@ -258,7 +312,7 @@ function statOf(options: WalkOptions, folder: FolderHandle, name: Buffer, path: 
     return findStatAt(folder.fd, name)
   } catch (error) {
     if (!(error instanceof PosixError)) throw error
-    options.warn(sourceWarning(path, error))
+    options.warn(sourceWarning(path, error), path)
     return undefined
   }
 }
@@ -266,7 +320,8 @@ function statOf(options: WalkOptions, folder: FolderHandle, name: Buffer, path: 
 /** Follows links on the way, not at the end. Undefined when there is nothing. */
 export function findRoot(path: Buffer): FileStat | undefined {
   try {
-    return statAt(AT_FDCWD, absolute(trimSlashes(path)).length === 0 ? Buffer.from('/') : absolute(trimSlashes(path)))
+    const trimmed = trimSlashes(path)
+    return statAt(AT_FDCWD, trimmed.length === 0 ? Buffer.from('/') : absolutePath(trimmed))
   } catch (error) {
     if (error instanceof PosixError && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined
     throw error

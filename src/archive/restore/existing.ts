@@ -29,18 +29,23 @@ export function existingOutcome(
  * Same kind, size and modification time. A file with more names than it should have is replaced instead: to change the metadata of an inode that
  * somebody linked here from elsewhere would change it there, too.
  */
-function looksEqual(stat: FileStat, { metadata, sizeBytes, links }: FileOrder): boolean {
+function looksEqual(stat: FileStat, order: FileOrder): boolean {
+  const { metadata, sizeBytes } = order
   return (
     stat.kind === 'file' &&
     stat.sizeBytes === sizeBytes &&
     stat.mtimeSec === metadata.mtimeSec &&
     stat.mtimeNs === metadata.mtimeNs &&
-    stat.links <= Math.max(1, links)
+    isOnlyOurs(stat, order)
   )
 }
 
+export function isOnlyOurs(stat: FileStat, { links }: Pick<FileOrder, 'links'>): boolean {
+  return stat.links <= Math.max(1, links)
+}
+
 /** False when it can not be opened, or is another file by now. */
-function alignMetadata(dirfd: number, name: Buffer, stat: FileStat, order: FileOrder, misses: Misses): boolean {
+export function alignMetadata(dirfd: number, name: Buffer, stat: FileStat, order: FileOrder, misses: Misses): boolean {
   const fd = openSame(dirfd, name, stat, statFd)
   if (fd === undefined) return false
   try {

@@ -4,36 +4,46 @@
  *
  * What always holds: content comes from ChunkReader alone, so every byte was checked; a file whose content is not complete gets no name.
  */
-import { invariant, type TerpError, toPlainError } from '../../base/errors.ts'
+import { type TerpError, toPlainError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
-import { CHUNK_TYPE, type ChunkLocation, ChunkReader, type RepositoryKeys } from '../../repository/index.ts'
+import { ChunkReader, type RepositoryKeys } from '../../repository/index.ts'
 import type { ObjectStore } from '../../storage/index.ts'
 import { archiveError } from '../errors.ts'
+import { EXTENT_NUMBERS, extentsOf, fileCount, orderOf } from './batch.ts'
 import { existingOutcome } from './existing.ts'
-import { FileWriter } from './file-writer.ts'
+import { type Births, FileWriter } from './file-writer.ts'
+import { PartWork } from './part-work.ts'
 import { Skipped } from './placing.ts'
-import type { Batch, BatchResult, ChunkPlace, FileOrder, FolderHandle, Outcome } from './plan.ts'
+import type { Batch, BatchResult, FileOrder, FolderHandle, Outcome, Part, PartResult } from './plan.ts'
 import { noMisses } from './plan.ts'
 import { itemError } from './target-errors.ts'
+import { WindowContents } from './window-contents.ts'
 import { type Piece, planWindows } from './windows.ts'
 
 export class Lane {
   readonly #reader: ChunkReader
-  /** Content of the last window: the next batch goes on where this one ended, often inside the same bundle. */
-  #held = new Map<string, Buffer | Error>()
+  readonly #contents: WindowContents
+  /** For what is read from files that are there. */
+  #room: Buffer = Buffer.alloc(0)
 
   constructor(store: ObjectStore, keys: RepositoryKeys) {
     this.#reader = new ChunkReader(store, keys)
+    this.#contents = new WindowContents(this.#reader)
   }
 
   /** Throws what ends the job: CANCELLED, a fault of the repository's medium, TargetFailure. */
   async run(op: Operation, batch: Batch): Promise<BatchResult> {
     const work = new BatchWork(op, batch)
     try {
-      const files = work.decide()
-      for (const window of planWindows(batch, files, (file) => work.isSettled(file))) {
+      const windows = planWindows({
+        table: batch,
+        files: work.decide(),
+        extentsOf: (file) => extentsOf(batch, file),
+        isDropped: (file) => work.isSettled(file),
+      })
+      for (const window of windows) {
         op.check()
-        const contents = await this.#fetch(op, batch, window.chunks)
+        const contents = await this.#contents.read(op, batch, window.chunks)
         for (const piece of window.pieces) {
           op.check()
           work.write(piece, contents)
@@ -45,34 +55,19 @@ export class Lane {
     }
   }
 
-  async #fetch(op: Operation, batch: Batch, numbers: ReadonlySet<number>): Promise<(number: number) => Buffer | Error> {
-    const next = new Map<string, Buffer | Error>()
-    const wanted: ChunkLocation[] = []
-    for (const number of numbers) {
-      const place = batch.chunks[number] as ChunkPlace
-      const there = this.#held.get(place.id)
-      if (there) next.set(place.id, there)
-      else wanted.push(locationOf(place))
-    }
-    this.#held = next // what this window does not need is let go before anything new is read
-    for await (const { location, content } of this.#reader.readMany(op, wanted)) next.set(location.record.id.toString('latin1'), content)
-    return (number) => {
-      const place = batch.chunks[number] as ChunkPlace
-      return (
-        next.get(place.id) ??
-        archiveError('TREE_DAMAGED', `chunk ${Buffer.from(place.id, 'latin1').toString('hex').slice(0, 12)}… was not read`)
-      )
+  /** Throws what is wrong with the file, too. */
+  async runPart(op: Operation, part: Part): Promise<PartResult> {
+    const work = new PartWork(part, this.#reader, this.#room)
+    try {
+      return await work.run(op, this.#contents)
+    } finally {
+      this.#room = work.room
     }
   }
-}
 
-function locationOf({ id, contentBytes, copies }: ChunkPlace): ChunkLocation {
-  const bytes = Buffer.from(id, 'latin1')
-  const [first, ...others] = copies.map(({ pack, ...spot }): ChunkLocation => {
-    return { pack, record: { ...spot, id: bytes, contentBytes, type: CHUNK_TYPE.data } }
-  })
-  invariant(first, 'a chunk stands somewhere')
-  return { ...first, others }
+  close(): void {
+    this.#reader.close()
+  }
 }
 
 class BatchWork {
@@ -80,47 +75,51 @@ class BatchWork {
   readonly #batch: Batch
   readonly #outcomes: (Outcome | undefined)[]
   readonly #misses = noMisses()
-  #open: { file: number; writer: FileWriter } | undefined
+  readonly #births: Births = new Map()
+  #bytesWritten = 0
+  #open: { file: number; order: FileOrder; writer: FileWriter } | undefined
 
   constructor(op: Operation, batch: Batch) {
     this.#op = op
     this.#batch = batch
-    this.#outcomes = batch.files.map(() => undefined)
+    this.#outcomes = Array.from({ length: fileCount(batch) }, () => undefined)
   }
 
   isSettled(file: number): boolean {
     return this.#outcomes[file] !== undefined
   }
 
-  #order(file: number): { order: FileOrder; folder: FolderHandle } {
-    const order = this.#batch.files[file] as FileOrder
-    return { order, folder: this.#batch.folders[order.folder] as FolderHandle }
+  #folder(order: FileOrder): FolderHandle {
+    return this.#batch.folders[order.folder] as FolderHandle
   }
 
   /** Numbers of the files whose content is wanted; the others are settled already. */
   decide(): number[] {
     const files: number[] = []
-    this.#batch.files.forEach((order, file) => {
-      const { folder } = this.#order(file)
-      if (folder.isNew) {
-        files.push(file)
-        return
-      }
-      this.#op.check()
-      this.#attempt(file, () => {
-        this.#outcomes[file] = existingOutcome(folder, order, this.#batch.overwrite, this.#misses)
-      })
+    const someExist = this.#batch.folders.some(({ isNew }) => !isNew)
+    for (let file = 0; file < this.#outcomes.length; file++) {
+      if (someExist) this.#look(file)
       if (!this.isSettled(file)) files.push(file)
-    })
+    }
     return files
+  }
+
+  #look(file: number): void {
+    const order = orderOf(this.#batch, file)
+    const folder = this.#folder(order)
+    if (folder.isNew) return
+    this.#op.check()
+    this.#attempt(file, () => {
+      this.#outcomes[file] = existingOutcome(folder, order, this.#batch.overwrite, this.#misses)
+    })
   }
 
   write(piece: Piece, contents: (chunk: number) => Buffer | Error): void {
     if (this.isSettled(piece.file)) return
     this.#attempt(piece.file, () => {
-      const writer = this.#writerFor(piece.file)
-      const { extents } = this.#order(piece.file).order
-      for (let at = piece.from * 3; at < piece.to * 3; at += 3) {
+      const { writer, order } = this.#openFor(piece.file)
+      const { extents } = this.#batch
+      for (let at = piece.from * EXTENT_NUMBERS; at < piece.to * EXTENT_NUMBERS; at += EXTENT_NUMBERS) {
         const [chunk, offset, length] = [extents[at] as number, extents[at + 1] as number, extents[at + 2] as number]
         if (chunk < 0) {
           writer.hole(length)
@@ -129,21 +128,22 @@ class BatchWork {
         const content = contents(chunk)
         if (!Buffer.isBuffer(content)) throw content
         writer.write(content, offset, length)
+        this.#bytesWritten += length
       }
       if (!piece.ends) return
       const inode = writer.finish(this.#batch.overwrite, this.#misses)
-      this.#outcomes[piece.file] = this.#order(piece.file).order.leads ? { kind: 'restored', inode } : { kind: 'restored' }
+      this.#outcomes[piece.file] = order.leads && inode ? { kind: 'restored', inode } : RESTORED
     })
     if (this.isSettled(piece.file)) this.close()
   }
 
-  #writerFor(file: number): FileWriter {
-    if (this.#open?.file === file) return this.#open.writer
+  #openFor(file: number): { order: FileOrder; writer: FileWriter } {
+    if (this.#open?.file === file) return this.#open
     this.close()
-    const { order, folder } = this.#order(file)
-    const writer = new FileWriter(this.#op, order, folder)
-    this.#open = { file, writer }
-    return writer
+    const order = orderOf(this.#batch, file)
+    const writer = new FileWriter(this.#op, order, this.#folder(order), this.#births)
+    this.#open = { file, order, writer }
+    return this.#open
   }
 
   #attempt(file: number, act: () => void): void {
@@ -157,7 +157,9 @@ class BatchWork {
 
   result(): BatchResult {
     const outcomes = this.#outcomes.map((outcome) => outcome ?? missing())
-    return { outcomes, misses: this.#misses }
+    // Nearly always all of them: then one word says it.
+    const isPlain = outcomes.every((outcome) => outcome === RESTORED)
+    return { outcomes: isPlain ? 'all restored' : outcomes, misses: this.#misses, bytesWritten: this.#bytesWritten }
   }
 
   close(): void {
@@ -165,6 +167,8 @@ class BatchWork {
     this.#open = undefined
   }
 }
+
+const RESTORED: Outcome = { kind: 'restored' }
 
 function missing(): Outcome {
   const error: TerpError = archiveError('TREE_DAMAGED', 'this file was not reached')

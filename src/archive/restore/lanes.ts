@@ -9,12 +9,13 @@ import type { Repository, RepositoryKeys } from '../../repository/index.ts'
 import type { StoreDescriptor } from '../../storage/index.ts'
 import { type END, endWorkers } from '../end-workers.ts'
 import { Lane } from './lane.ts'
-import type { Batch, BatchResult } from './plan.ts'
+import type { Batch, BatchResult, Part, PartResult } from './plan.ts'
 
 export interface Lanes {
   /** How many batches can be worked on at once. */
   readonly count: number
   run(op: Operation, batch: Batch): Promise<BatchResult>
+  runPart(op: Operation, part: Part): Promise<PartResult>
   /** Work that is under way ends soon, with CANCELLED. */
   stop(): void
   close(): Promise<void>
@@ -28,8 +29,8 @@ export interface LaneSetup {
   readonly stop: SharedArrayBuffer
 }
 
-export type ToLane = typeof END | { readonly number: number; readonly batch: Batch }
-export type FromLane = { readonly number: number } & ({ readonly result: BatchResult } | { readonly error: PlainError })
+export type ToLane = typeof END | { readonly number: number; readonly work: Batch | Part }
+export type FromLane = { readonly number: number } & ({ readonly result: BatchResult | PartResult } | { readonly error: PlainError })
 
 export function openLanes(repository: Repository, workers: { readonly store: StoreDescriptor; readonly count: number } | undefined): Lanes {
   return workers ? new WorkerLanes(repository.keys, workers.store, workers.count) : new InlineLane(repository)
@@ -46,8 +47,19 @@ class InlineLane implements Lanes {
   }
 
   run(op: Operation, batch: Batch): Promise<BatchResult> {
-    const mine = { ...op, check: () => (this.#stopped ? throwCancelled() : op.check()) }
-    const answer = this.#last.then(() => this.#lane.run(mine, batch))
+    return this.#next((lane) => lane.run(this.#stoppable(op), batch))
+  }
+
+  runPart(op: Operation, part: Part): Promise<PartResult> {
+    return this.#next((lane) => lane.runPart(this.#stoppable(op), part))
+  }
+
+  #stoppable(op: Operation): Operation {
+    return { ...op, check: () => (this.#stopped ? throwCancelled() : op.check()) }
+  }
+
+  #next<T>(act: (lane: Lane) => Promise<T>): Promise<T> {
+    const answer = this.#last.then(() => act(this.#lane))
     this.#last = answer.catch(() => {}) // whoever awaits the answer gets the failure
     return answer
   }
@@ -58,6 +70,7 @@ class InlineLane implements Lanes {
 
   async close(): Promise<void> {
     await this.#last
+    this.#lane.close()
   }
 }
 
@@ -66,7 +79,7 @@ export function throwCancelled(): never {
 }
 
 interface Waiting {
-  readonly resolve: (result: BatchResult) => void
+  readonly resolve: (result: BatchResult | PartResult) => void
   readonly reject: (error: unknown) => void
 }
 
@@ -88,11 +101,20 @@ class WorkerLanes implements Lanes {
   }
 
   run(_op: Operation, batch: Batch): Promise<BatchResult> {
+    return this.#send(batch) as Promise<BatchResult>
+  }
+
+  runPart(_op: Operation, part: Part): Promise<PartResult> {
+    return this.#send(part) as Promise<PartResult>
+  }
+
+  /** The lane answers to its kind of work. */
+  #send(work: Batch | Part): Promise<BatchResult | PartResult> {
     const lane = this.#leastBusy()
     const number = this.#number++
     return new Promise((resolve, reject) => {
       lane.waiting.set(number, { resolve, reject })
-      lane.worker.postMessage({ number, batch } satisfies ToLane)
+      lane.worker.postMessage({ number, work } satisfies ToLane)
     })
   }
 

@@ -37,7 +37,7 @@ export async function makePoint(
   options: { store?: PruningStore; asGiven?: boolean; packBytes?: number } = {},
 ): Promise<MadePoint> {
   const store = options.store ?? new MemoryStore()
-  const chunking = { algorithm: 'gear32', minBytes: 262_144, targetBytes: 1_048_576, maxBytes: 4_194_304 } as const
+  const chunking = { algorithm: 'sieve', minBytes: 262_144, targetBytes: 1_048_576, maxBytes: 4_194_304 } as const
   const { packBytes } = options
   const repository = await Repository.create(op, store, { kind: 'pool', chunking, secrets: [], ...(packBytes ? { packBytes } : {}) })
   return makeTree(op, repository, list(tree), options.asGiven)

@@ -1,6 +1,6 @@
 /**
- * What crosses from the main thread to a lane and back: plain data only, with bytes as latin1 strings (a Buffer would drag the
- * whole memory that it is a view of through the copy). Descriptors are integers of the whole process; main keeps them open until the answer.
+ * What crosses from the main thread to a lane and back: plain data only, its bulk in a few packed arrays of exactly their size (an object for each file
+ * would cost more than the file). Descriptors are integers of the whole process; main keeps them open until the answer.
  */
 import type { PlainError } from '../../base/errors.ts'
 import type { Overwrite } from '../reports.ts'
@@ -32,31 +32,42 @@ export interface FileOrder {
   readonly metadata: PlainMetadata
   readonly sizeBytes: number
   readonly links: number
-  /** Three numbers each: chunk (number in the batch's chunks, −1 a hole), offset in the chunk, length. */
-  readonly extents: readonly number[]
   /** Hard links will be made to it: tell its inode, and leave inode flags for later (an immutable file takes no links). */
   readonly leads: boolean
 }
 
-export interface ChunkPlace {
-  readonly id: string
-  readonly contentBytes: number
-  /** At least one; the others serve when the first is damaged. */
-  readonly copies: readonly ChunkCopy[]
+/** Rows of numbers and bytes; batch.ts writes and reads them. Bounded: docs of BatchBuilder. */
+export interface ChunkTable {
+  /** Three numbers an extent: chunk (its row, −1 a hole), offset in the chunk, length. */
+  readonly extents: Float64Array
+  /** 32 bytes a chunk. */
+  readonly ids: Uint8Array
+  /** Content's bytes, first row and number of rows in `copies`: at least one; the others serve when the first is damaged. */
+  readonly chunks: Float64Array
+  /** Number of the pack, offset, stored bytes, compression. */
+  readonly copies: Float64Array
+  readonly packs: readonly string[]
 }
 
-export interface ChunkCopy {
-  readonly pack: string
-  readonly offset: number
-  readonly storedBytes: number
-  readonly compression: 0 | 1
-}
-
-export interface Batch {
+export interface Batch extends ChunkTable {
+  readonly kind: 'files'
   readonly overwrite: Overwrite
   readonly folders: readonly FolderHandle[]
-  readonly files: readonly FileOrder[]
-  readonly chunks: readonly ChunkPlace[]
+  readonly files: Float64Array
+  readonly names: Uint8Array
+  /** Number of the file, and its attributes: few have any. */
+  readonly xattrs: readonly (readonly [number, PlainMetadata['xattrs']])[]
+}
+
+/** A part of one large file, in which several lanes write at once. */
+export interface Part extends ChunkTable {
+  readonly kind: 'part'
+  /** Of the first extent in the file. */
+  readonly position: number
+  /** Undefined: only to be compared. */
+  readonly fd: number | undefined
+  /** A file that may hold the same bytes at the same places. The same as `fd` when that one began as a clone of it. */
+  readonly old: number | undefined
 }
 
 /** An inode on the target that holds what the recovery point says, under its last known name. */
@@ -84,6 +95,16 @@ export function noMisses(): Misses {
 
 export interface BatchResult {
   /** One for each file, in order. */
-  readonly outcomes: readonly Outcome[]
+  readonly outcomes: readonly Outcome[] | 'all restored'
   readonly misses: Misses
+  readonly bytesWritten: number
+}
+
+export interface PartResult {
+  /** Of content; holes are none. */
+  readonly bytesWritten: number
+  /** Bytes that `old` had already. */
+  readonly bytesSame: number
+  /** Something has to be, or was, written. */
+  readonly differs: boolean
 }

@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
 import type { Operation } from '../../base/operation.ts'
 import { systemDisk } from '../../platform/index.ts'
-import { type ByteRange, createLocalDiskStore, MemoryStore } from '../../storage/index.ts'
+import { type ByteRange, createLocalDiskStore, MemoryStore, type OpenObject } from '../../storage/index.ts'
 import { FOLDER, file, type Made, makePoint, names, noise, operation, restore } from './made-points.fixture.ts'
 
 /** Somebody else works in the target while the first content is being read. */
@@ -13,8 +13,26 @@ class MeddledStore extends MemoryStore {
   meddle: (() => void) | undefined
   skip = 0
 
-  override async get(op: Operation, name: string, range?: ByteRange): Promise<Buffer> {
+  constructor() {
+    super()
+    const open = this.immediate.open
+    Object.assign(this.immediate, { open: (name: string) => this.#meddled(name, open(name)) })
+  }
+
+  #meddled(name: string, object: OpenObject): OpenObject {
+    const read = (offset: number, length: number) => {
+      this.#meddleIfDue(name)
+      return object.read(offset, length)
+    }
+    return { ...object, read }
+  }
+
+  #meddleIfDue(name: string): void {
     if (this.meddle && name.startsWith('packs/') && this.skip-- === 0) this.meddle()
+  }
+
+  override async get(op: Operation, name: string, range?: ByteRange): Promise<Buffer> {
+    this.#meddleIfDue(name)
     return super.get(op, name, range)
   }
 }

@@ -170,12 +170,13 @@ export class RestoreRun {
     if (this.#parts.dryRun) this.#wouldRestore(entry, folder, 'restored')
     else if (entry.kind !== 'file') this.#restoreSpecial(op, entry, folder, group)
     else {
+      const file = { entry, folder }
+      await this.#dispatcher.makeRoomFor(op, file)
       try {
-        await this.#dispatcher.add(op, { entry, folder }, group !== undefined)
+        this.#dispatcher.add(op, file, group !== undefined)
       } catch (error) {
         this.#parts.tally.failed(entry, itemError(error))
       }
-      await this.#dispatcher.dispatchFull(op)
     }
   }
 
@@ -211,7 +212,6 @@ export class RestoreRun {
         metadata: plainMetadata(entry, accounts),
         sizeBytes,
         links,
-        extents: [],
         leads: false,
       }
       const outcome = existingOutcome(handle, order, overwrite, noMisses(), false)

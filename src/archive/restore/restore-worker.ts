@@ -13,19 +13,20 @@ invariant(port, 'this file runs as a worker')
 const setup = workerData as LaneSetup
 const stop = new Int32Array(setup.stop)
 const op = { ...startOperation(), check: () => (Atomics.load(stop, 0) === 1 ? throwCancelled() : undefined) }
-const lane = new Lane(openStore(setup.store), setup.keys)
+const lane = new Lane(await openStore(setup.store), setup.keys)
 const send = (message: FromLane) => port.postMessage(message)
 
 let last: Promise<void> = Promise.resolve()
 port.on('message', (message: ToLane) => {
   last = last.then(async () => {
     if (message === END) {
+      lane.close()
       port.close()
       return
     }
-    const { number, batch } = message
+    const { number, work } = message
     try {
-      send({ number, result: await lane.run(op, batch) })
+      send({ number, result: await (work.kind === 'part' ? lane.runPart(op, work) : lane.run(op, work)) })
     } catch (error) {
       send({ number, error: toPlainError(jobError(error)) })
     }

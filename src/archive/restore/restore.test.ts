@@ -122,8 +122,9 @@ test('a dry run says what a restore would do, and changes nothing', async (t) =>
     const other = temporaryFolder(t)
     await restore(op, await makePoint(op, { a: FOLDER, 'a/same': file('same'), 'a/changed': file('was') }), other)
     writeFileSync(join(other, 'a/sub'), 'a file in the way')
-    const { durationMs: _, ...wet } = await restore(op, made, other, { overwrite })
-    const { durationMs: __, ...said } = dry
+    const { durationMs: _, bytesWritten, ...wet } = await restore(op, made, other, { overwrite })
+    const { durationMs: __, bytesWritten: none, ...said } = dry
+    assert.deepEqual([bytesWritten, none], [wet.bytesRestored, 0])
     assert.deepEqual(said, wet, overwrite)
   }
 })

@@ -69,6 +69,7 @@ export async function restorePoint(op: Operation, options: RestoreOptions): Prom
   } finally {
     op.signal.removeEventListener('abort', stop)
     await run.close()
+    tree.close()
   }
   return tally.report(op, op.clock.monotonicMs() - startMs)
 }

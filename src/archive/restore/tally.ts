@@ -21,6 +21,8 @@ export class Tally {
   readonly #failed: RestoredItem[] = []
   #filesRestored = 0
   #bytesRestored = 0
+  #bytesWritten = 0
+  #filesUnchanged = 0
   #othersRestored = 0
   #itemsSkipped = 0
   #itemsFailed = 0
@@ -51,6 +53,7 @@ export class Tally {
   /** It is there already: counted as skipped, without a reason, because nothing is wrong with it. */
   unchanged(entry: Entry): void {
     this.#itemsSkipped++
+    if (entry.kind === 'file') this.#filesUnchanged++
     this.#done(entry)
   }
 
@@ -73,6 +76,10 @@ export class Tally {
     this.#bytesDone += entry.sizeBytes
   }
 
+  written(bytes: number): void {
+    this.#bytesWritten += bytes
+  }
+
   addMisses(more: Misses): void {
     for (const key of Object.keys(more) as (keyof Misses)[]) this.misses[key] += more[key]
   }
@@ -93,6 +100,8 @@ export class Tally {
     return {
       filesRestored: this.#filesRestored,
       bytesRestored: this.#bytesRestored,
+      bytesWritten: this.#bytesWritten,
+      filesUnchanged: this.#filesUnchanged,
       othersRestored: this.#othersRestored,
       filesSkipped: this.#itemsSkipped,
       filesFailed: this.#itemsFailed,

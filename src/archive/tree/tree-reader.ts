@@ -5,7 +5,7 @@ import { CHUNK_TYPE, type ChunkIndex, ChunkReader, locate, type Repository } fro
 import { comparePaths, type Entry, type Extent, isWithin, joinPath, parentOf } from '../entry.ts'
 import { archiveError } from '../errors.ts'
 import { decodeContentList } from './content-list.ts'
-import { decodePage, isLeaf, type Page } from './page-codec.ts'
+import { decodePage, isLeaf, type Page, type PageChild } from './page-codec.ts'
 
 const CACHED_PAGES = 64
 const EMPTY = Buffer.alloc(0)
@@ -35,6 +35,11 @@ export class TreeReader {
     return this.#address.level
   }
 
+  /** Lets go of the packs that it holds open; it may go on to be used. */
+  close(): void {
+    this.#reader.close()
+  }
+
   async page(op: Operation, id: Buffer): Promise<Page> {
     const key = id.toString('latin1')
     const cached = this.#cache.get(key)
@@ -45,6 +50,27 @@ export class TreeReader {
     if (this.#cache.size >= CACHED_PAGES) this.#cache.delete(this.#cache.keys().next().value as string)
     this.#cache.set(key, page)
     return page
+  }
+
+  /** The pages of level 0 in order, unread but for one that is the whole tree. */
+  async *pages(op: Operation): AsyncGenerator<PageChild> {
+    const { root, level } = this.#address
+    if (level > 0) {
+      yield* this.#pagesBelow(op, root, level)
+      return
+    }
+    const page = await this.page(op, root)
+    if (!isLeaf(page)) throw archiveError('TREE_DAMAGED', 'the root of the tree is of another level than its manifest says')
+    const contentBytes = page.entries.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    yield { firstPath: page.entries[0]?.path ?? EMPTY, id: root, entries: page.entries.length, contentBytes }
+  }
+
+  async *#pagesBelow(op: Operation, id: Buffer, level: number): AsyncGenerator<PageChild> {
+    const page = await this.page(op, id)
+    if (isLeaf(page) || page.level !== level)
+      throw archiveError('TREE_DAMAGED', 'a page of the tree is of another level than its parent says')
+    if (level === 1) yield* page.children
+    else for (const child of page.children) yield* this.#pagesBelow(op, child.id, level - 1)
   }
 
   /** Pages of entries in order, from the one that may hold `from` on. */

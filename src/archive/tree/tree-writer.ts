@@ -12,6 +12,11 @@ import { encodeInnerPage, LeafEncoder, type PageChild } from './page-codec.ts'
 const MOST_ENTRIES = 4096
 const MOST_LEAF_BYTES = 262_144
 
+/** Whether a page of level 0 ends after the entry of that path. */
+export function isPageEnd(path: Uint8Array, seed: number): boolean {
+  return (crc32(path, seed) & 0xff) === 0
+}
+
 export interface TreeRoot {
   readonly id: Buffer
   readonly level: number
@@ -41,8 +46,21 @@ export class TreeWriter {
     invariant(this.#last === undefined || comparePaths(this.#last, entry.path) < 0, 'entries come in the order of the tree')
     this.#last = entry.path
     this.#leaf.add(entry)
-    const ends = (crc32(entry.path, this.#seed) & 0xff) === 0
-    if (ends || this.#leaf.count >= MOST_ENTRIES || this.#leaf.length >= MOST_LEAF_BYTES) await this.#endLeaf(op)
+    if (isPageEnd(entry.path, this.#seed) || this.#leaf.count >= MOST_ENTRIES || this.#leaf.length >= MOST_LEAF_BYTES)
+      await this.#endLeaf(op)
+  }
+
+  /** True where a page ends: there a stored page whose first entry comes next can be taken over. */
+  get isBetweenPages(): boolean {
+    return this.#leaf.count === 0
+  }
+
+  /** Takes over a stored page of level 0 whole: the one that `add` would make of its entries, beginning here. */
+  async adopt(op: Operation, page: PageChild): Promise<void> {
+    invariant(this.isBetweenPages, 'a page is taken over where one ended')
+    invariant(this.#last === undefined || comparePaths(this.#last, page.firstPath) < 0, 'pages come in the order of the tree')
+    this.#last = page.firstPath
+    await this.#addChild(op, 1, page)
   }
 
   async #endLeaf(op: Operation): Promise<void> {

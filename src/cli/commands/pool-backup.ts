@@ -4,6 +4,7 @@ import type { Warning } from '../../base/operation.ts'
 import { plainText } from '../arguments.ts'
 import { runBackup, sourcePath } from '../backup.ts'
 import { type CommandHost, collect, describe, SECRET_NOTE, withJson, withSecret } from '../command.ts'
+import { cliError } from '../errors.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts'
 import { openPool } from '../pool.ts'
@@ -17,6 +18,7 @@ interface Options extends SecretOptions {
   readonly excludeCaches?: boolean
   readonly oneFileSystem?: boolean
   readonly forceRead?: boolean
+  readonly reread?: string
   readonly json?: boolean
 }
 
@@ -32,11 +34,12 @@ export function addPoolBackup(parent: Command, host: CommandHost): void {
     .option('--exclude-caches', 'leave out folders that a CACHEDIR.TAG marks as caches')
     .option('--one-file-system', 'stay on the file systems of the paths')
     .option('--force-read', 'read all files, also those that look unchanged')
+    .option('--reread <percent>', 'read this share of the unchanged files all the same, others each time')
   withJson(withSecret(command)).action((dir: string, paths: string[], options: Options) =>
     host.run({ ...options, isLong: true }, (run) => poolBackup(run, dir, paths, options)),
   )
   describe(command, {
-    notes: `A file that can't be read is a warning and stops nothing.\n${SECRET_NOTE}`,
+    notes: `A file that can't be read is a warning and stops nothing.\nFiles and folders whose size, times and inode did not change are taken over unread. With --reread 1, all of them are read again in the course of 100 backups.\n${SECRET_NOTE}`,
     examples: ["terp pool backup /backup/pool /home /etc --exclude '*.tmp' --exclude-caches --key-file ~/pool.key"],
     exits: [3, 10, 11, 12, 14],
   })
@@ -48,7 +51,8 @@ async function poolBackup(run: Run, dir: string, paths: readonly string[], optio
   const sources = paths.map(sourcePath)
   const pool = await openPool(run, dir, options, 'write')
   const { excludeCaches = false, oneFileSystem = false, forceRead = false } = options
-  const backup = { paths: sources, excludes, excludeCaches, oneFileSystem, forceRead }
+  const rereadPercent = options.reread === undefined ? 0 : percentOf(options.reread)
+  const backup = { paths: sources, excludes, excludeCaches, oneFileSystem, forceRead, rereadPercent }
   const report = await runBackup(run, pool, source === undefined ? backup : { ...backup, source })
   const before = run.warnings.length
   for (const warning of report.warnings) run.warn(warning)
@@ -56,6 +60,12 @@ async function poolBackup(run: Run, dir: string, paths: readonly string[], optio
   if (run.output.isJson) run.output.printJson(presentBackup(report, warnings))
   else run.output.print(describeBackup(report, warnings))
   return warnings.length > 0 || report.warningCount > 0 ? EXIT_CODES.warnings : EXIT_CODES.ok
+}
+
+function percentOf(text: string): number {
+  const percent = Number(text)
+  if (/^\d{1,3}(\.\d{1,3})?$/.test(text) && percent <= 100) return percent
+  throw cliError('USAGE_INVALID', `${text} is no percentage from 0 to 100`)
 }
 
 export function describeBackup(report: BackupReport, warnings: readonly Warning[]): string {

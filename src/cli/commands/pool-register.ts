@@ -9,7 +9,7 @@ import { EXIT_CODES } from '../exit-codes.ts'
 import { isThere, makeFolders, makePrivateFile, readSmallFile } from '../files.ts'
 import { findPool, lockRegistration, type OpenPool, openPoolWith } from '../pool.ts'
 import { presentWarning } from '../present.ts'
-import { finishRegistration, type StartedRegistration, startRegistration } from '../registration.ts'
+import type { StartedRegistration } from '../registration.ts'
 import type { Run } from '../run.ts'
 import { findSecret, getSecret, readPassphraseFile } from '../secrets.ts'
 import type { VaultCopy } from '../vault-copy.ts'
@@ -69,6 +69,7 @@ async function poolRegister(run: Run, dir: string, options: Options) {
   const lock = await lockRegistration(run, pool)
   try {
     const request = { credentials, isAgain: options.again ?? false, ...(serverName === undefined ? {} : { serverName }) }
+    const { finishRegistration, startRegistration } = await import('../registration.ts')
     const started = await startRegistration(run, pool, request)
     const { secret, savedTo } = given ? { secret: given, savedTo: undefined } : await newPassphrase(run, options, started)
     const copy = await finishRegistration(run, pool, started, secret)

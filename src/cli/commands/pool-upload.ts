@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type UploadReport, uploadPoint } from '../../archive/index.ts'
+import { asSession } from '../../repository/index.ts'
 import { type CommandHost, describe, SECRET_NOTE, withJson, withSecret } from '../command.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { formatBytes, formatCount, formatDuration } from '../format.ts'
@@ -43,8 +44,10 @@ async function poolUpload(run: Run, dir: string, query: string, options: Options
 export async function runUpload(run: Run, pool: OpenPool, { repository: vault }: OpenVaultCopy, query: string): Promise<UploadReport> {
   const lock = await lockUpload(run, pool.folder)
   try {
-    const point = await pool.repository.findPoint(run.op, query)
-    return await uploadPoint(run.op, { pool: pool.repository, vault, point, lock })
+    return await asSession(run.op, pool.repository, pool.store, 'upload', async () => {
+      const point = await pool.repository.findPoint(run.op, query)
+      return uploadPoint(run.op, { pool: pool.repository, vault, point, lock })
+    })
   } finally {
     await lock.release()
   }

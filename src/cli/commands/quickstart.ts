@@ -11,7 +11,7 @@ import { EXIT_CODES } from '../exit-codes.ts'
 import { formatBytes, formatCount, formatDuration } from '../format.ts'
 import type { OpenPool } from '../pool.ts'
 import type { Running } from '../programs.ts'
-import { prepareCopy, preparePool, type QuickstartPlaces, quickstartPlaces, startQuickstartVault } from '../quickstart/prepare.ts'
+import { type QuickstartPlaces, quickstartPlaces } from '../quickstart/places.ts'
 import { chooseSample, proveSample, type SampleReport } from '../quickstart/sample.ts'
 import { describeQuickstart, presentQuickstart, type QuickstartReport } from '../quickstart/summary.ts'
 import { type Run, untilStopped, withoutSignal } from '../run.ts'
@@ -50,6 +50,7 @@ export function addQuickstart(parent: Command, host: CommandHost): void {
 
 async function quickstart(run: Run, options: Options) {
   const { output, op } = run
+  const { prepareCopy, preparePool, startQuickstartVault } = await import('../quickstart/prepare.ts')
   const places = quickstartPlaces(resolve(plainText(options.data ?? 'terp-data', 'the data folder')))
   const given = options.protect?.map(sourcePath)
   const startMs = op.clock.monotonicMs()

@@ -1,5 +1,4 @@
 /** What a quickstart needs before it can protect anything: keys, a pool, a vault service with a vault, and the pool's registration there. */
-import { join } from 'node:path'
 import { hasCode } from '../../base/errors.ts'
 import { randomHex } from '../../base/random.ts'
 import { makePassphrase, type Secret } from '../../repository/index.ts'
@@ -12,31 +11,7 @@ import { finishRegistration, readStateToRegister, startRegistration, withSuffix 
 import { type Run, withoutSignal } from '../run.ts'
 import { readPassphraseFile } from '../secrets.ts'
 import { type OpenVaultCopy, openVaultCopy } from '../vault-copy.ts'
-
-export const VAULT_NAME = 'quickstart'
-
-export interface QuickstartPlaces {
-  readonly data: string
-  readonly pool: string
-  readonly vault: string
-  readonly keys: string
-  readonly poolKey: string
-  readonly recoveryKey: string
-  readonly vaultPassphrase: string
-}
-
-export function quickstartPlaces(data: string): QuickstartPlaces {
-  const keys = join(data, 'keys')
-  return {
-    data,
-    pool: join(data, 'pool'),
-    vault: join(data, 'vault'),
-    keys,
-    poolKey: join(keys, 'pool.key'),
-    recoveryKey: join(keys, 'pool-recovery-key.txt'),
-    vaultPassphrase: join(keys, 'vault-passphrase.txt'),
-  }
-}
+import { type QuickstartPlaces, VAULT_NAME } from './places.ts'
 
 export async function preparePool(run: Run, places: QuickstartPlaces): Promise<OpenPool & { readonly isNew: boolean }> {
   await makeFolders(run.disk, places.keys)

@@ -5,7 +5,7 @@ import { formatBytes, formatCount, formatDuration, formatRate, formatTime, print
 import type { Output } from '../output.ts'
 import { presentBackup, presentUpload, presentWarning, shortId } from '../present.ts'
 import type { Run } from '../run.ts'
-import { type QuickstartPlaces, VAULT_NAME } from './prepare.ts'
+import { type QuickstartPlaces, VAULT_NAME } from './places.ts'
 import type { SampleReport } from './sample.ts'
 
 export interface QuickstartReport {

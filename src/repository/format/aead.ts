@@ -1,5 +1,6 @@
 /** AES-256-GCM as docs/format.md §3 uses it. Nonces are counters: every key encrypts one object. */
 import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { keyObject } from '../keys/key-object.ts'
 
 export const TAG_BYTES = 16
 const NONCE_BYTES = 12
@@ -13,7 +14,7 @@ function nonceOf(counter: number): Buffer {
 
 /** Ciphertext ‖ tag. */
 export function seal(key: Uint8Array, counter: number, associated: Uint8Array, plain: Uint8Array): Buffer {
-  const cipher = createCipheriv('aes-256-gcm', key, nonceOf(counter))
+  const cipher = createCipheriv('aes-256-gcm', keyObject(key), nonceOf(counter))
   cipher.setAAD(associated)
   const body = cipher.update(plain)
   cipher.final()
@@ -23,7 +24,7 @@ export function seal(key: Uint8Array, counter: number, associated: Uint8Array, p
 /** Undefined when the tag is wrong: damaged, or not what it claims to be. */
 export function unseal(key: Uint8Array, counter: number, associated: Uint8Array, sealed: Uint8Array): Buffer | undefined {
   if (sealed.length < TAG_BYTES) return undefined
-  const decipher = createDecipheriv('aes-256-gcm', key, nonceOf(counter), { authTagLength: TAG_BYTES })
+  const decipher = createDecipheriv('aes-256-gcm', keyObject(key), nonceOf(counter), { authTagLength: TAG_BYTES })
   decipher.setAAD(associated)
   decipher.setAuthTag(sealed.subarray(sealed.length - TAG_BYTES))
   const plain = decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES))

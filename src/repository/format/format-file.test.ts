@@ -7,6 +7,9 @@ import { decodeCheckedLine, encodeCheckedLine } from './checked-line.ts'
 import { decodeFormat, encodeFormat, type RepositoryFormat, readFormat } from './format-file.ts'
 
 const FORMAT: RepositoryFormat = {
+  version: 2,
+  contentHash: 'blake2b',
+  objectHash: 'sha256',
   repositoryId: 'ab'.repeat(16),
   kind: 'vault',
   chunking: SMALL_CHUNKS,
@@ -64,9 +67,9 @@ test('two damaged copies are told apart from no repository', async () => {
 })
 
 test('a repository that needs a newer reader is refused, one that needs a newer writer only to write', async () => {
-  const newReader = await stored({ FORMAT: formatWith({ min_reader: 2, min_writer: 2 }) })
+  const newReader = await stored({ FORMAT: formatWith({ min_reader: 3, min_writer: 3 }) })
   await assert.rejects(readFormat(op, newReader, 'read'), { code: 'REPOSITORY_TOO_NEW' })
-  const newWriter = await stored({ FORMAT: formatWith({ version: 2, min_writer: 2, more: 'unknown' }) })
+  const newWriter = await stored({ FORMAT: formatWith({ version: 3, min_writer: 3, more: 'unknown' }) })
   assert.deepEqual(await readFormat(op, newWriter, 'read'), FORMAT)
   await assert.rejects(readFormat(op, newWriter, 'write'), { code: 'REPOSITORY_TOO_NEW' })
 })

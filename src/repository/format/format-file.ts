@@ -5,19 +5,24 @@ import { hasCode } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import type { ObjectStore, PruningStore } from '../../storage/index.ts'
 import { repositoryError } from '../errors.ts'
+import type { HashName, RepositoryHashes } from '../keys/hierarchy.ts'
 import { decodeCheckedLine, encodeCheckedLine } from './checked-line.ts'
 
-export const FORMAT_VERSION = 1
+/** The highest that this program knows; new repositories have it. */
+export const FORMAT_VERSION = 2
 export const FORMAT_NAMES = ['FORMAT', 'FORMAT.copy'] as const
 
+export type ChunkingAlgorithm = 'gear32' | 'sieve'
+
 export interface ChunkingFields {
-  readonly algorithm: 'gear32'
+  readonly algorithm: ChunkingAlgorithm
   readonly minBytes: number
   readonly targetBytes: number
   readonly maxBytes: number
 }
 
-export interface RepositoryFormat {
+export interface RepositoryFormat extends RepositoryHashes {
+  readonly version: 1 | 2
   readonly repositoryId: string
   readonly kind: 'pool' | 'vault'
   readonly chunking: ChunkingFields
@@ -29,9 +34,9 @@ export function encodeFormat(format: RepositoryFormat, nowMs: number): Buffer {
   const { chunking } = format
   return encodeCheckedLine({
     format: 'terp-repository',
-    version: FORMAT_VERSION,
-    min_reader: 1,
-    min_writer: 1,
+    version: format.version,
+    min_reader: format.version,
+    min_writer: format.version,
     repository_id: format.repositoryId,
     kind: format.kind,
     created: toTimestamp(nowMs),
@@ -43,6 +48,7 @@ export function encodeFormat(format: RepositoryFormat, nowMs: number): Buffer {
     },
     pack_bytes: format.packBytes,
     padding: format.padding,
+    ...(format.version === 1 ? {} : { content_hash: format.contentHash, object_hash: format.objectHash }),
   })
 }
 
@@ -89,12 +95,15 @@ export function decodeFormat(bytes: Uint8Array, use: 'read' | 'write'): Reposito
     )
   }
   const chunking = raw.chunking as { algorithm: string; min_bytes: number; target_bytes: number; max_bytes: number }
-  if (chunking.algorithm !== 'gear32') throw repositoryError('REPOSITORY_TOO_NEW', `unknown chunking ${chunking.algorithm}`)
+  const version = raw.version === 1 ? 1 : 2
   return {
+    version,
+    contentHash: version === 1 ? 'sha256' : hashName(raw.content_hash),
+    objectHash: version === 1 ? 'sha256' : hashName(raw.object_hash),
     repositoryId: String(raw.repository_id),
     kind: raw.kind === 'vault' ? 'vault' : 'pool',
     chunking: {
-      algorithm: 'gear32',
+      algorithm: algorithmName(chunking.algorithm),
       minBytes: chunking.min_bytes,
       targetBytes: chunking.target_bytes,
       maxBytes: chunking.max_bytes,
@@ -103,6 +112,16 @@ export function decodeFormat(bytes: Uint8Array, use: 'read' | 'write'): Reposito
     // FORMAT has no seal: a vault must not be able to ask for packs that tell more.
     padding: raw.kind === 'vault' || raw.padding === 'padme' ? 'padme' : 'none',
   }
+}
+
+function algorithmName(raw: unknown): ChunkingAlgorithm {
+  if (raw === 'gear32' || raw === 'sieve') return raw
+  throw repositoryError('REPOSITORY_TOO_NEW', `unknown chunking ${String(raw)}`)
+}
+
+function hashName(raw: unknown): HashName {
+  if (raw === 'sha256' || raw === 'blake2b') return raw
+  throw repositoryError('REPOSITORY_TOO_NEW', `unknown hash ${String(raw)}`)
 }
 
 export async function getIfThere(op: Operation, store: ObjectStore, name: string): Promise<Buffer | undefined> {

@@ -3,7 +3,15 @@ import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { test } from 'node:test'
 import { Worker } from 'node:worker_threads'
+import { someKeys } from '../../../test/support/packs.ts'
+import { anOperation } from '../../../test/support/pool.ts'
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { systemDisk } from '../../platform/index.ts'
+import { createLocalDiskStore } from '../../storage/index.ts'
+import { ChunkIndex } from './chunk-index.ts'
 import { KnownChunks } from './known-chunks.ts'
+import { openSegments } from './open-index.ts'
+import { encodeSegment } from './segment.ts'
 
 function idOf(n: number): Buffer {
   return createHash('sha256').update(`id ${n}`).digest()
@@ -85,4 +93,38 @@ test('two threads that add the same ids are told of each at least once, and seld
   assert.equal(never, 0)
   assert.ok(twice < count / 100, `${twice} were stored twice`)
   for (let n = 0; n < count; n++) assert.equal(known.add(idOf(n)), false)
+})
+
+test('threads that load the same blocks at once all know what is stored, also when the segment has been removed meanwhile', async (t) => {
+  const count = 30_000
+  const root = temporaryFolder(t)
+  const op = anOperation('stored chunks')
+  const keys = someKeys('stored chunks')
+  const store = await createLocalDiskStore(op, systemDisk(), root)
+  const records = Array.from({ length: count }, (_, n) => ({
+    id: idOf(n),
+    offset: n,
+    storedBytes: 100,
+    contentBytes: 100,
+    type: 1 as const,
+    compression: 0 as const,
+  }))
+  const segment = encodeSegment(op.random, keys, [{ sha256: idOf(0).toString('hex'), sizeBytes: 5, records }])
+  await store.put(op, segment.name, segment.bytes)
+  const index = new ChunkIndex((await openSegments(op, store, keys)).files)
+  await store.remove(op, segment.name)
+  const known = KnownChunks.over(index, keys, 10)
+  const start = new Int32Array(new SharedArrayBuffer(4))
+  const url = new URL('../../../test/support/stored-chunks-worker.ts', import.meta.url)
+  const workers = [1, 1, count - 1].map((step) => new Worker(url, { workerData: { memory: known.memory, root, count, step, start } }))
+  const answers = await Promise.all(
+    workers.map(async (worker) => {
+      const [answer] = (await once(worker, 'message')) as [{ there: number; absent: number }]
+      await once(worker, 'exit')
+      return answer
+    }),
+  )
+  for (const answer of answers) assert.deepEqual(answer, { there: count, absent: count })
+  assert.ok(known.hasAll(Buffer.concat(records.map(({ id }) => id))))
+  index.close()
 })

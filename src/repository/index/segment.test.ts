@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
-import fc from 'fast-check'
 import { someKeys } from '../../../test/support/packs.ts'
-import { anOperation, noise, runs } from '../../../test/support/pool.ts'
+import { anOperation } from '../../../test/support/pool.ts'
 import { SealedObjectError } from '../format/sealed-object.ts'
 import type { PackRecord, SealedPack } from '../pack/pack-format.ts'
-import { ChunkIndex, decodeIndexRecord } from './chunk-index.ts'
-import { decodeSegment, encodeSegment, INDEX_RECORD_BYTES, type IndexSegment } from './segment.ts'
+import { decodeIndexRecord, decodeSegment, encodeSegment, INDEX_RECORD_BYTES, type IndexSegment } from './segment.ts'
 
 const { random } = anOperation('segments')
 const KEYS = someKeys('segments')
@@ -85,54 +83,4 @@ test('a segment of another repository is refused', () => {
   const { bytes } = encodeSegment(random, KEYS, [aPack('mine', 3)])
   assert.throws(() => decodeSegment(someKeys('theirs'), bytes), SealedObjectError)
   assert.throws(() => decodeSegment({ ...KEYS, repositoryId: new Uint8Array(16) }, bytes), SealedObjectError)
-})
-
-test('an index finds every chunk of many segments and packs, and no other', () => {
-  const shape = fc.array(fc.record({ records: fc.integer({ min: 0, max: 400 }), isSegment: fc.boolean() }), { maxLength: 8 })
-  fc.assert(
-    fc.property(shape, (parts) => {
-      const index = new ChunkIndex()
-      const packs = parts.map(({ records }, n) => aPack(`pack ${n}`, records))
-      for (const [n, { isSegment }] of parts.entries()) {
-        if (isSegment) index.addSegment(encode([packs[n] as SealedPack]))
-        else index.addPack(packs[n] as SealedPack)
-      }
-      for (const pack of packs) {
-        for (const record of pack.records) assert.deepEqual(index.find(record.id), { pack: pack.sha256, record })
-      }
-      for (let n = 0; n < 50; n++) assert.equal(index.find(noise(`none ${n}`, 32)), undefined)
-      const count = packs.reduce((sum, pack) => sum + pack.records.length, 0)
-      assert.equal(index.size, count)
-      assert.equal([...index.ids()].length, count)
-    }),
-    runs(30),
-  )
-})
-
-test('an empty index finds nothing', () => {
-  assert.equal(new ChunkIndex().find(idOf('x')), undefined)
-})
-
-test('a chunk that stands in several packs is found while one of them is usable', () => {
-  const shared = (n: number) => idOf(`shared ${n}`)
-  const packs = [aPack('lost', 20, shared), aPack('there', 20, shared)]
-  const [lost, there] = packs.map(({ sha256 }) => sha256)
-  const index = new ChunkIndex()
-  index.addSegment(encode(packs), (pack) => pack !== lost)
-  for (let n = 0; n < 20; n++) assert.equal(index.find(shared(n))?.pack, there)
-})
-
-test('chunks of packs that are not usable are not found and not listed', () => {
-  const index = new ChunkIndex()
-  index.addSegment(encode([aPack('lost', 30)]), () => false)
-  assert.equal(index.find(idOf('lost 3')), undefined)
-  assert.deepEqual([...index.ids()], [])
-})
-
-test('ids that begin alike are told apart', () => {
-  const alike = (n: number) => Buffer.concat([Buffer.alloc(28), Buffer.from([0, 0, n >> 8, n & 0xff])])
-  const index = new ChunkIndex()
-  index.addPack(aPack('alike', 300, alike))
-  for (let n = 0; n < 300; n++) assert.equal(index.find(alike(n))?.record.offset, 80 + n * 700)
-  assert.equal(index.find(alike(301)), undefined)
 })

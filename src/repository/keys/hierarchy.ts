@@ -1,6 +1,7 @@
 /** Keys and what is made of them: docs/format.md §5, §7. A KeyBundle is the secret that slots wrap; the rest is derived. */
-import { createHash, createHmac, hkdfSync } from 'node:crypto'
+import { createHash, createHmac, hash, hkdfSync } from 'node:crypto'
 import type { Random } from '../../base/random.ts'
+import { keyObject } from './key-object.ts'
 
 const BUNDLE_BYTES = 96
 
@@ -14,8 +15,21 @@ export interface KeyBundle {
   readonly chunkingKey: Uint8Array
 }
 
-/** Plain bytes only: it is handed to worker threads of this process. */
-export interface RepositoryKeys {
+/** By the name that FORMAT gives it; docs/format.md §4. BLAKE2b is half the work of SHA-256 where the processor has no instructions for that. */
+export type HashName = 'sha256' | 'blake2b'
+
+export interface RepositoryHashes {
+  /** Of a chunk's content, before it is keyed. */
+  readonly contentHash: HashName
+  /** Of an object's bytes, in its name. */
+  readonly objectHash: HashName
+}
+
+/** What version 1 has. */
+export const SHA256_HASHES: RepositoryHashes = { contentHash: 'sha256', objectHash: 'sha256' }
+
+/** Plain values only: it is handed to worker threads of this process. */
+export interface RepositoryKeys extends RepositoryHashes {
   /** 16 bytes: part of all associated data, so that no object passes for one of another repository. */
   readonly repositoryId: Uint8Array
   readonly dataKey: Uint8Array
@@ -42,8 +56,10 @@ export function decodeKeyBundle(bytes: Uint8Array): KeyBundle | undefined {
   return { masterKey: bytes.slice(0, 32), idKey: bytes.slice(32, 64), chunkingKey: bytes.slice(64, 96) }
 }
 
-export function deriveKeys(bundle: KeyBundle, repositoryId: string): RepositoryKeys {
+export function deriveKeys(bundle: KeyBundle, repositoryId: string, hashes: RepositoryHashes = SHA256_HASHES): RepositoryKeys {
   return {
+    contentHash: hashes.contentHash,
+    objectHash: hashes.objectHash,
     repositoryId: new Uint8Array(Buffer.from(repositoryId, 'hex')),
     dataKey: hkdf(bundle.masterKey, '', 'terp/1/data', 32),
     metaKey: hkdf(bundle.masterKey, '', 'terp/1/meta', 32),
@@ -64,18 +80,32 @@ export function deriveObjectKey(key: Uint8Array, salt: Uint8Array, info: string)
 
 /** 32 bytes. The content's plain hash never leaves the process. */
 export function chunkId(keys: RepositoryKeys, type: ChunkType, content: Uint8Array): Buffer {
-  const hash = createHash('sha256').update(content).digest()
-  return createHmac('sha256', keys.idKey).update(hash).update(Uint8Array.of(type)).digest()
+  const plain = hash(ALGORITHM[keys.contentHash], content, 'buffer')
+  return createHmac('sha256', keyObject(keys.idKey)).update(plain).update(Uint8Array.of(type)).digest()
+}
+
+const ALGORITHM = { sha256: 'sha256', blake2b: 'blake2b512' } as const
+
+/** The 64 hexadecimal digits in an object's name: its hash, of which BLAKE2b-512 gives the first half. */
+export function objectHash(keys: RepositoryHashes, bytes: Uint8Array): string {
+  return hash(ALGORITHM[keys.objectHash], bytes, 'hex').slice(0, 64)
+}
+
+/** The same, of bytes that come in parts. */
+export function objectHasher(keys: Pick<RepositoryHashes, 'objectHash'>): { update(bytes: Uint8Array): void; digest(): string } {
+  const hasher = createHash(ALGORITHM[keys.objectHash])
+  return { update: (bytes) => void hasher.update(bytes), digest: () => hasher.digest('hex').slice(0, 64) }
 }
 
 export function sourceId(keys: RepositoryKeys, sourceName: string): string {
   return createHmac('sha256', keys.idKey).update('terp/1/source').update(sourceName, 'utf8').digest('hex').slice(0, 32)
 }
 
-/** 256 u32 for the cutter. */
-export function gearTable(keys: RepositoryKeys): Uint32Array {
-  const bytes = Buffer.from(hkdf(keys.chunkingKey, '', 'terp/1/gear32', 1024))
-  return Uint32Array.from({ length: 256 }, (_, i) => bytes.readUInt32LE(i * 4))
+const CUTTER_KEY_BYTES = { gear32: 1024, sieve: 32 } as const
+
+/** What a cutter of the algorithm is keyed with. */
+export function cutterKey(keys: RepositoryKeys, algorithm: keyof typeof CUTTER_KEY_BYTES): Uint8Array {
+  return hkdf(keys.chunkingKey, '', `terp/1/${algorithm}`, CUTTER_KEY_BYTES[algorithm])
 }
 
 /** Seed of the page rule in docs/format.md §9.1. */

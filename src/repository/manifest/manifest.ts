@@ -1,9 +1,8 @@
 /** The manifest is the root of a recovery point and its only commit point: docs/format.md §11. */
-import { createHash } from 'node:crypto'
 import type { Random } from '../../base/random.ts'
 import { repositoryError } from '../errors.ts'
 import { decodeSealedObject, encodeSealedObject, OBJECT_KIND, SealedObjectError } from '../format/sealed-object.ts'
-import type { RepositoryKeys } from '../keys/hierarchy.ts'
+import { objectHash, type RepositoryKeys } from '../keys/hierarchy.ts'
 
 export interface PathText {
   /** For people; bytes that are not UTF-8 are replaced. */
@@ -18,6 +17,18 @@ export interface ManifestStatistics {
   readonly total_bytes: number
   readonly data_added: number
   readonly data_added_packed: number
+}
+
+/** What else the backup was asked for, and what it could not read: for the next one, which may then leave alone what did not change. */
+export interface ManifestSelection {
+  readonly exclude_caches: boolean
+  readonly one_file_system: boolean
+  /** `device:inode` of folders that were never entered. */
+  readonly skipped: readonly string[]
+  /** Base64 of paths that are there and are missing from the tree, or from which something is. */
+  readonly unread: readonly string[]
+  /** Counts recovery points of this selection: whose turn it is to be read again. */
+  readonly turn: number
 }
 
 /** The body, as it is stored. */
@@ -37,6 +48,7 @@ export interface ManifestBody {
   readonly statistics: ManifestStatistics
   readonly warnings: number
   readonly previous_point: string | null
+  readonly selection?: ManifestSelection
 }
 
 /** What may be read without keys; the seal covers it. */
@@ -59,12 +71,12 @@ const NAME = /^points\/([0-9a-f]{32})\/([0-9]{10})-([0-9a-f]{64})\.point$/
 export interface ManifestName {
   readonly source: string
   readonly sequence: number
-  readonly sha256: string
+  readonly hash: string
 }
 
 export function manifestOfName(name: string): ManifestName | undefined {
   const match = NAME.exec(name)
-  return match ? { source: match[1] as string, sequence: Number(match[2]), sha256: match[3] as string } : undefined
+  return match ? { source: match[1] as string, sequence: Number(match[2]), hash: match[3] as string } : undefined
 }
 
 function placeOf(source: string, sequence: number): string {
@@ -84,11 +96,7 @@ export function encodeManifest(
     publicPart: Buffer.from(JSON.stringify(publicPart)),
     body: Buffer.from(JSON.stringify(body)),
   })
-  return { name: `${place}-${sha256Of(bytes)}.point`, bytes }
-}
-
-function sha256Of(bytes: Buffer): string {
-  return createHash('sha256').update(bytes).digest('hex')
+  return { name: `${place}-${objectHash(keys, bytes)}.point`, bytes }
 }
 
 /** MANIFEST_DAMAGED with the object's name. */
@@ -96,7 +104,7 @@ export function decodeManifest(keys: RepositoryKeys, name: string, bytes: Buffer
   const parts = manifestOfName(name)
   try {
     if (!parts) throw new SealedObjectError('its name is not a manifest’s')
-    if (sha256Of(bytes) !== parts.sha256) throw new SealedObjectError('its SHA-256 is not that of its name')
+    if (objectHash(keys, bytes) !== parts.hash) throw new SealedObjectError('its hash is not that of its name')
     const { publicPart, body } = decodeSealedObject(keys, OBJECT_KIND.manifest, placeOf(parts.source, parts.sequence), bytes)
     return {
       ...(JSON.parse(body.toString('utf8')) as ManifestBody),

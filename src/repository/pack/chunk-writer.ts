@@ -1,17 +1,18 @@
 /**
  * Takes chunks of one class and turns them into published packs. One per worker and class.
  *
- * A pack is built in memory, named by its SHA-256, and published whole; publishing overlaps with filling the next one,
- * at most `MOST_IN_FLIGHT` at a time, so memory stays bounded and a slow disk slows the caller down.
+ * A pack is built in memory, named by its hash, and published whole; publishing overlaps with filling the next one,
+ * `MOST_IN_FLIGHT` at a time, so memory stays bounded and a slow disk slows the caller down.
  * A pack that was not published is forgotten; nothing continues it, so no (key, nonce) pair repeats.
  */
-import { createCipheriv, createHash } from 'node:crypto'
+import { createCipheriv } from 'node:crypto'
 import type { Operation } from '../../base/operation.ts'
 import type { ObjectStore } from '../../storage/index.ts'
 import { seal, TAG_BYTES } from '../format/aead.ts'
 import type { KnownChunks } from '../index/known-chunks.ts'
-import { type ChunkType, chunkId, type RepositoryKeys } from '../keys/hierarchy.ts'
-import { compress } from './compression.ts'
+import { type ChunkType, chunkId, objectHash, type RepositoryKeys } from '../keys/hierarchy.ts'
+import { keyObject } from '../keys/key-object.ts'
+import { Compressor } from './compression.ts'
 import {
   DIRECTORY_COUNTER,
   DIRECTORY_RECORD_BYTES,
@@ -32,7 +33,7 @@ import {
   type SealedPack,
 } from './pack-format.ts'
 
-const MOST_IN_FLIGHT = 2
+const MOST_IN_FLIGHT = 1
 const LEAST_PADDED_BYTES = 65_536
 
 export interface ChunkWriterOptions {
@@ -69,6 +70,7 @@ export class ChunkWriter {
   readonly #options: ChunkWriterOptions
   #open: OpenPack | undefined
   readonly #spare: Buffer[] = []
+  readonly #compressor = new Compressor()
   readonly #inFlight = new Set<Promise<void>>()
   #failure: { error: unknown } | undefined
 
@@ -81,7 +83,7 @@ export class ChunkWriter {
     const { keys, known } = this.#options
     const id = chunkId(keys, type, content)
     if (!known.add(id) && !options.again) return { id, addedBytes: 0, packedBytes: 0 }
-    const packedBytes = await this.#append(op, { id, type, contentBytes: content.length, ...compress(content) })
+    const packedBytes = await this.#append(op, { id, type, contentBytes: content.length, ...this.#compressor.compress(content) })
     return { id, addedBytes: content.length, packedBytes }
   }
 
@@ -101,7 +103,7 @@ export class ChunkWriter {
     const { keys, packClass } = this.#options
     const nonce = Buffer.alloc(12)
     nonce.writeUInt32LE(pack.length)
-    const cipher = createCipheriv('aes-256-gcm', pack.key, nonce)
+    const cipher = createCipheriv('aes-256-gcm', keyObject(pack.key), nonce)
     cipher.setAAD(entryAssociatedData(keys, packClass, { id, type, compression, offset: pack.length }))
     pack.buffer.set(cipher.update(stored), pack.length)
     cipher.final()
@@ -177,10 +179,10 @@ export class ChunkWriter {
   }
 
   async #publish(op: Operation, pack: OpenPack, bytes: Buffer): Promise<void> {
-    const sha256 = createHash('sha256').update(bytes).digest('hex')
-    await this.#options.store.put(op, packName(sha256), bytes)
+    const hash = objectHash(this.#options.keys, bytes)
+    await this.#options.store.put(op, packName(hash), bytes)
     if (this.#spare.length < 2) this.#spare.push(pack.buffer)
-    this.#options.onSealed({ sha256, sizeBytes: bytes.length, records: pack.records })
+    this.#options.onSealed({ sha256: hash, sizeBytes: bytes.length, records: pack.records })
   }
 
   #throwFailure(): void {

@@ -1,13 +1,12 @@
 /** Reads packs: whole, their directory alone, or single entries. Nothing counts as read before its seal and its id are right. */
-import { createHash } from 'node:crypto'
 import { equalBytes } from '../../base/bytes.ts'
 import { isKind, type TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
-import type { ObjectStore } from '../../storage/index.ts'
+import type { ImmediateReads, ObjectStore } from '../../storage/index.ts'
 import { repositoryError } from '../errors.ts'
 import { unseal } from '../format/aead.ts'
-import { chunkId, type RepositoryKeys } from '../keys/hierarchy.ts'
-import { decompress } from './compression.ts'
+import { chunkId, objectHash, type RepositoryKeys } from '../keys/hierarchy.ts'
+import { decompressInto } from './compression.ts'
 import {
   COMPRESSION,
   DIRECTORY_COUNTER,
@@ -21,7 +20,7 @@ import {
   type PackRecord,
   packKey,
 } from './pack-format.ts'
-import { damagedPack as damaged, getPack } from './pack-source.ts'
+import { damagedPack as damaged, getPack, openPackNow } from './pack-source.ts'
 
 export interface PackHeader {
   readonly packClass: number
@@ -57,6 +56,19 @@ export async function readPackDirectory(
   return openDirectory(keys, sha256, header, await getPack(op, store, sha256, { offset, length }))
 }
 
+/** The same, at once, from a store of which that can be asked. */
+export function readPackDirectoryNow(immediate: ImmediateReads, keys: RepositoryKeys, sha256: string, sizeBytes: number): PackRecord[] {
+  if (sizeBytes < PACK_HEADER_BYTES + PACK_FOOTER_BYTES) throw damaged(sha256, `it has only ${sizeBytes} bytes`)
+  const pack = openPackNow(immediate, sha256)
+  try {
+    const header = decodePackHeader(keys, sha256, pack.read(0, PACK_HEADER_BYTES))
+    const { offset, length } = decodeFooter(sha256, pack.read(sizeBytes - PACK_FOOTER_BYTES, PACK_FOOTER_BYTES), sizeBytes)
+    return openDirectory(keys, sha256, header, pack.read(offset, length))
+  } finally {
+    pack.close()
+  }
+}
+
 function decodeFooter(sha256: string, footer: Buffer, sizeBytes: number): { offset: number; length: number } {
   if (!equalBytes(footer.subarray(24), PACK_END)) throw damaged(sha256, 'it does not end like a pack')
   const offset = Number(footer.readBigUInt64LE(0))
@@ -78,18 +90,30 @@ export interface OpenedEntry {
   readonly record: PackRecord
 }
 
-/** CHUNK_DAMAGED unless every check holds. */
-export function openEntry(keys: RepositoryKeys, sha256: string, header: PackHeader, record: PackRecord, sealed: Uint8Array): OpenedEntry {
+/** CHUNK_DAMAGED unless every check holds. What is decompressed is written into what `roomFor` gives. */
+export function openEntry(
+  keys: RepositoryKeys,
+  sha256: string,
+  header: PackHeader,
+  record: PackRecord,
+  sealed: Uint8Array,
+  roomFor: (contentBytes: number) => Buffer = Buffer.allocUnsafeSlow,
+): OpenedEntry {
   const fail = (why: string) =>
     repositoryError('CHUNK_DAMAGED', `chunk ${record.id.toString('hex').slice(0, 12)}… in pack ${sha256.slice(0, 12)}…: ${why}`, {
       context: { chunk: record.id.toString('hex'), pack: sha256 },
     })
   const stored = unseal(header.key, record.offset, entryAssociatedData(keys, header.packClass, record), sealed)
   if (!stored) throw fail('its seal is broken')
-  const content = record.compression === COMPRESSION.none ? stored : decompress(stored, record.contentBytes)
+  const content = record.compression === COMPRESSION.none ? stored : unpack(stored, record.contentBytes, roomFor)
   if (!content || content.length !== record.contentBytes) throw fail('it does not decompress to its length')
   if (!equalBytes(chunkId(keys, record.type, content), record.id)) throw fail('its content has another id')
   return { content, stored, record }
+}
+
+function unpack(stored: Buffer, contentBytes: number, roomFor: (contentBytes: number) => Buffer): Buffer | undefined {
+  const room = roomFor(contentBytes)
+  return decompressInto(room, stored, contentBytes) ? room.subarray(0, contentBytes) : undefined
 }
 
 export interface VerifiedPack {
@@ -116,7 +140,7 @@ export async function verifyPack(op: Operation, store: ObjectStore, keys: Reposi
       return false
     }
   })
-  const actual = createHash('sha256').update(bytes).digest('hex')
-  if (actual !== sha256 && damage.length === 0) damage.push(damaged(sha256, `its SHA-256 is ${actual.slice(0, 12)}…`))
+  const actual = objectHash(keys, bytes)
+  if (actual !== sha256 && damage.length === 0) damage.push(damaged(sha256, `its hash is ${actual.slice(0, 12)}…`))
   return { records, damage }
 }

@@ -1,7 +1,7 @@
 /** Bytes of packs from a store. A pack that is missing or short is damage of the repository, not a look-up that failed. */
 import { hasCode, type TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
-import type { ByteRange, ObjectStore } from '../../storage/index.ts'
+import type { ByteRange, ImmediateReads, ObjectStore, OpenObject } from '../../storage/index.ts'
 import { repositoryError } from '../errors.ts'
 import { packName } from './pack-format.ts'
 
@@ -14,10 +14,26 @@ export async function getPack(op: Operation, store: ObjectStore, sha256: string,
   try {
     return await store.get(op, packName(sha256), range)
   } catch (error) {
-    if (hasCode(error, 'STORAGE_OBJECT_NOT_FOUND')) {
-      throw repositoryError('PACK_MISSING', `pack ${sha256.slice(0, 12)}… is not there`, { context: { pack: sha256 } })
-    }
-    if (hasCode(error, 'STORAGE_OBJECT_SHORT')) throw damagedPack(sha256, 'it is cut short', error)
-    throw error
+    throw packFailure(sha256, error)
   }
+}
+
+/** The same, for reads that are answered at once. */
+export function openPackNow(immediate: ImmediateReads, sha256: string): OpenObject {
+  const attempt = <T>(act: () => T): T => {
+    try {
+      return act()
+    } catch (error) {
+      throw packFailure(sha256, error)
+    }
+  }
+  const object = attempt(() => immediate.open(packName(sha256)))
+  return { ...object, read: (offset, length) => attempt(() => object.read(offset, length)) }
+}
+
+function packFailure(sha256: string, error: unknown): unknown {
+  if (hasCode(error, 'STORAGE_OBJECT_NOT_FOUND')) {
+    return repositoryError('PACK_MISSING', `pack ${sha256.slice(0, 12)}… is not there`, { context: { pack: sha256 } })
+  }
+  return hasCode(error, 'STORAGE_OBJECT_SHORT') ? damagedPack(sha256, 'it is cut short', error) : error
 }

@@ -1,0 +1,28 @@
+/** What the benchmark asks of a backup program. All of them encrypt, and check what they restore. */
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Command } from '../measure.ts'
+import type { ProgramName } from '../results.ts'
+
+export interface BackupProgram {
+  readonly name: ProgramName
+  /** As it prints it. */
+  readonly version: string
+  /** An empty repository in the place of what was there. Never timed. */
+  reset(): Promise<void>
+  /** With everything unchanged, too: then it is the second one. */
+  backup(paths: readonly string[]): Command
+  /** Reads every file, known or not; undefined where the program has no such thing. */
+  forceRead?(paths: readonly string[]): Command
+  /** `/a/b` comes back as `target/a/b`; `target` exists and is empty. */
+  restore(target: string): Command
+  storedBytes(): number
+}
+
+/** As the files say, without what a file system rounds up and without folders. */
+export function bytesBelow(path: string): number {
+  const info = statSync(path, { throwIfNoEntry: false })
+  if (info === undefined) return 0
+  if (!info.isDirectory()) return info.size
+  return readdirSync(path).reduce((sum, name) => sum + bytesBelow(join(path, name)), 0)
+}

@@ -1,0 +1,68 @@
+/** What the measures mean for somebody who sets up a backup on this machine. Pure. */
+import { formatRate } from '../format.ts'
+import { backupLimit, type Limit, type LimitedBy, type Measures, restoreLimit } from './measures.ts'
+
+export interface Suggestion {
+  readonly about: 'first-backup' | 'restore' | 'hash' | 'encryption' | 'durability' | 'cores' | 'disk-cache'
+  readonly text: string
+}
+
+/** Above it, a disk has to turn, or to ask another machine. */
+const SLOW_PUBLISH_MS = 25
+
+export function suggest(measures: Measures): Suggestion[] {
+  const { cores, rates, disk, hasShaInstructions } = measures
+  const [backup, restore] = [backupLimit(measures), restoreLimit(measures)]
+  const suggestions: Suggestion[] = [
+    { about: 'first-backup', text: `first backups: ${sayLimit(backup)}${ADVICE.backup[backup.by]}` },
+    { about: 'restore', text: `restores: ${sayLimit(restore)}${ADVICE.restore[restore.by]}` },
+    { about: 'hash', text: sayHash(hasShaInstructions, rates.sha256, rates.blake2b) },
+  ]
+  // With instructions for AES it is a multiple of BLAKE2b's rate, without them a fraction, however busy the machine is.
+  if (rates.encrypt < rates.blake2b)
+    suggestions.push({
+      about: 'encryption',
+      text: 'encryption is slow: this processor seems to have no instructions for AES, or the virtual machine hides them',
+    })
+  if (disk.publishMs > SLOW_PUBLISH_MS)
+    suggestions.push({
+      about: 'durability',
+      text: `making an object durable takes ${Math.round(disk.publishMs)} ms: many small backups would gain from a disk whose cache survives a power cut`,
+    })
+  if (cores === 1)
+    suggestions.push({ about: 'cores', text: 'there is one core: a second one would almost double what is not limited by the disk' })
+  if (disk.isCached)
+    suggestions.push({ about: 'disk-cache', text: 'this file system reads only through its cache: how fast the disk reads is not known' })
+  return suggestions
+}
+
+const NAMES: Readonly<Record<LimitedBy, string>> = {
+  processor: 'the processor',
+  reading: 'reading from the disk',
+  writing: 'writing to the disk',
+}
+
+function sayLimit({ rate, by }: Limit): string {
+  return `${NAMES[by]} is the limit, at about ${formatRate(rate, 1000)}`
+}
+
+const ADVICE = {
+  backup: {
+    processor: '; a faster disk would not help',
+    reading: '; more cores would not help, faster disks would',
+    writing: '; a pool on a faster disk would help',
+  },
+  restore: {
+    processor: '; a faster disk would not help',
+    reading: '; a pool on a faster disk would help',
+    writing: '; restoring to a faster disk would help',
+  },
+} as const
+
+function sayHash(hasShaInstructions: boolean, sha256: number, blake2b: number): string {
+  const times = (Math.max(sha256, blake2b) / Math.min(sha256, blake2b)).toFixed(1)
+  if (hasShaInstructions)
+    return `this processor has instructions for SHA-256: new pools use it${sha256 >= blake2b ? ` (${times} times as fast as BLAKE2b here)` : ''}`
+  const why = blake2b >= sha256 ? ` (${times} times as fast here)` : ''
+  return `this processor has no instructions for SHA-256: new pools use BLAKE2b${why}`
+}

@@ -1,0 +1,84 @@
+/**
+ * The chunks that some recovery points reach, as a bitmap over the records of an index that was opened before. Chunks that came to the repository later
+ * (a backup that commits while the set is made) are found in segments that are opened when they are needed; they only matter as ways to older ones.
+ */
+import type { ChunkIndex, ChunkLocation } from '../index/chunk-index.ts'
+import { CHUNK_TYPE } from '../keys/hierarchy.ts'
+import { Bitmap } from './bitmap.ts'
+import { pruneError } from './errors.ts'
+import type { RecordOrdinals } from './record-ordinals.ts'
+
+/** `seen`: it was in the set before, and with it all that it reaches. */
+export type Marked = 'seen' | 'data' | 'tree'
+
+export class LiveSet {
+  readonly index: RecordOrdinals
+  readonly #trees: Bitmap
+  readonly #live: Bitmap
+  /** Records of chunks that have several. */
+  readonly #copied: Bitmap
+  readonly #without: LiveSet | undefined
+  readonly #isPartial: boolean
+  readonly #later: ChunkIndex[] = []
+  readonly #seenLater = new Set<string>()
+  /** How many chunks of the index were added so far. */
+  count = 0
+
+  /** `without`: what that set has is taken for seen. `isPartial`: so is what is gone, because this set only explains. */
+  constructor(index: RecordOrdinals, trees: Bitmap, options: { readonly without?: LiveSet; readonly isPartial?: boolean } = {}) {
+    this.index = index
+    this.#trees = trees
+    this.#live = new Bitmap(index.size)
+    this.#copied = new Bitmap(index.size)
+    this.#without = options.without
+    this.#isPartial = options.isPartial ?? false
+  }
+
+  /** Segments that were not there when the index was opened. */
+  addLater(index: ChunkIndex): void {
+    this.#later.push(index)
+  }
+
+  has(ordinal: number): boolean {
+    return this.#live.has(ordinal)
+  }
+
+  isCopied(ordinal: number): boolean {
+    return this.#copied.has(ordinal)
+  }
+
+  hasChunk(id: Uint8Array): boolean {
+    return this.index.ordinalsOf(id).some((ordinal) => this.#live.has(ordinal))
+  }
+
+  /** PRUNE_UNREADABLE when no segment lists the chunk. */
+  mark(id: Buffer): Marked {
+    const ordinals = this.index.ordinalsOf(id)
+    const first = ordinals[0]
+    if (first === undefined) return this.#isPartial ? 'seen' : this.#markLater(id)
+    if (this.#live.has(first) || this.#without?.has(first)) return 'seen'
+    for (const ordinal of ordinals) {
+      this.#live.set(ordinal)
+      if (ordinals.length > 1) this.#copied.set(ordinal)
+    }
+    this.count++
+    return ordinals.some((ordinal) => this.#trees.has(ordinal)) ? 'tree' : 'data'
+  }
+
+  #markLater(id: Buffer): Marked {
+    const key = id.toString('latin1')
+    if (this.#seenLater.has(key)) return 'seen'
+    const location = this.locate(id)
+    this.#seenLater.add(key)
+    return location.record.type === CHUNK_TYPE.data ? 'data' : 'tree'
+  }
+
+  locate(id: Buffer): ChunkLocation {
+    const location = this.index.find(id) ?? this.#later.map((index) => index.find(id)).find((found) => found !== undefined)
+    if (location) return location
+    const hex = id.toString('hex')
+    throw pruneError('PRUNE_UNREADABLE', `chunk ${hex.slice(0, 12)}…, which a recovery point needs, is in no pack that the index lists`, {
+      context: { chunk: hex },
+    })
+  }
+}
