@@ -225,6 +225,24 @@ test('much garbage that nothing explains stops it, until that is accepted', asyn
   // As if somebody had deleted the manifest by hand: the one after it names it.
   place.store.tamper(point.object, () => undefined)
   await assert.rejects(place.prune(), { code: 'PRUNE_IMPLAUSIBLE' })
+  assert.ok((await place.prune({ acceptUnexplained: true })).freedBytes > 290_000)
+})
+
+test('a backup that was killed leaves garbage; where there is little else, it is not deleted unasked', async (t) => {
+  const place = await new Place(t).make()
+  await place.backUp()
+  const op = place.op()
+  const session = await aSession(op, place.store)
+  const writer = session.chunkWriter(1)
+  for (let n = 0; n < 30; n++) await writer.write(op, 1, noise(`abandoned ${n}`, 9000))
+  await writer.flush(op)
+  await session.publishIndex(op)
+  // While it lives, its packs are nobody else's business.
+  assert.equal((await place.prune()).unreferencedBytes, 0)
+  await session.end()
+  await assert.rejects(place.prune(), { code: 'PRUNE_IMPLAUSIBLE' })
+  assert.ok((await place.prune({ acceptUnexplained: true })).freedBytes > 260_000)
+  await place.assertClean()
 })
 
 test('what can not be read stops it before anything is deleted', async (t) => {
@@ -257,4 +275,34 @@ test('a reader that opened the index before finds what was written anew', async 
   const pieces: Buffer[] = []
   for await (const piece of readFileContent(place.op(), opened, entry)) pieces.push(Buffer.from(piece))
   assertSameBytes(Buffer.concat(pieces), noise('f1', 9000), 'f1')
+})
+
+test('nothing is deleted of a pool of format 1', async (t) => {
+  const place = await new Place(t).make()
+  const { id } = await place.backUp()
+  const { format, bundle } = await place.repository()
+  const repository = new Repository(place.store, { ...format, version: 1 }, bundle)
+  const names = await namesIn(place.op(), place.store, '')
+  await assert.rejects(prunePool(place.op(), { repository, store: place.store, ...DEFAULTS }), { code: 'PRUNE_FORMAT_OLD' })
+  const options = { repository, store: place.store, points: [id], dryRun: false, allowLast: true }
+  await assert.rejects(expirePoints(place.op(), options), { code: 'PRUNE_FORMAT_OLD' })
+  assert.deepEqual(await namesIn(place.op(), place.store, ''), names)
+})
+
+test('a damaged deletion record stops backups, and the next prune begins anew', async (t) => {
+  const place = await new Place(t).make()
+  place.write('goes.bin', noise('goes', 100_000))
+  const first = await place.backUp()
+  place.write('goes.bin', undefined)
+  const second = await place.backUp()
+  await place.expire([first.id])
+  const record = (await namesIn(place.op(), place.store, 'conf/')).at(-1) as string
+  place.store.tamper(record, (bytes) => bytes.subarray(0, bytes.length - 1))
+  await assert.rejects(place.backUp(), { code: 'CONFIGURATION_DAMAGED' })
+  const op = place.op()
+  const report = await place.prune({}, op)
+  assert.ok(report.freedBytes > 90_000)
+  assert.ok(op.warnings.some(({ code }) => code === 'CONFIGURATION_DAMAGED'))
+  assertSameBytes((await place.content(second.id)).get('stays.bin'), noise('stays', 60_000), 'stays.bin')
+  await place.backUp()
 })

@@ -37,7 +37,9 @@ describe('the command line', () => {
 
   it('has every command of the contract, each with an example and its exit codes', async () => {
     const leaves = commandNodes(program()).filter(({ below }) => below.length === 0)
-    const pool = ['init', 'backup', 'list', 'browse', 'diff', 'restore', 'verify', 'register', 'upload'].map((name) => `pool ${name}`)
+    const pool = ['init', 'backup', 'list', 'browse', 'diff', 'restore', 'verify', 'expire', 'prune', 'register', 'upload'].map(
+      (name) => `pool ${name}`,
+    )
     const vault = ['start', 'create', 'credentials'].map((name) => `vault ${name}`)
     assert.deepEqual(
       leaves.map(({ path }) => path),
@@ -61,6 +63,8 @@ describe('the command line', () => {
       'pool diff': ['--json'],
       'pool restore': ['--target', '--path', '--overwrite', '--dry-run', '--json'],
       'pool verify': ['--read-data', '--json'],
+      'pool expire': ['--dry-run', '--allow-last', '--json'],
+      'pool prune': ['--dry-run', '--wait', '--keep-trash', '--accept-unexplained', '--json'],
       'vault start': ['--data', '--listen'],
       'vault create': ['--data', '--redundancy'],
       'vault credentials': ['--data', '--out'],

@@ -1,5 +1,6 @@
 /** Sealed configuration of a pool: docs/format.md §12. A change is a new object with a higher number; the highest of a topic counts. */
 import type { Operation } from '../base/operation.ts'
+import type { PruningStore } from '../storage/index.ts'
 import { repositoryError } from './errors.ts'
 import { decodeSealedObject, encodeSealedObject, OBJECT_KIND, SealedObjectError } from './format/sealed-object.ts'
 import type { Repository } from './repository.ts'
@@ -33,6 +34,13 @@ export async function writeConfiguration(op: Operation, repository: Repository, 
   const name = `${place}.conf`
   await repository.store.put(op, name, bytes)
   return name
+}
+
+/** Removes what was written under the topic, `except` one object, where the store can remove. */
+export async function removeConfiguration(op: Operation, repository: Repository, topic: string, except?: string): Promise<void> {
+  const store = repository.store as Partial<PruningStore>
+  if (!store.remove) return
+  for (const name of await listTopic(op, repository, topic)) if (name !== except) await store.remove(op, name)
 }
 
 async function listTopic(op: Operation, repository: Repository, topic: string): Promise<string[]> {

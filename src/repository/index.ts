@@ -1,5 +1,5 @@
 export { ChunkReader, locate, planReads } from './chunk-reader.ts'
-export { readConfiguration, writeConfiguration } from './configuration.ts'
+export { readConfiguration, removeConfiguration, writeConfiguration } from './configuration.ts'
 export { noteDamage } from './damage-list.ts'
 export type { DamageList } from './damaged-chunks.ts'
 export { repositoryError } from './errors.ts'

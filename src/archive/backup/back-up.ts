@@ -12,9 +12,11 @@ import type { BackupReport } from '../reports.ts'
 import { displayPath, TreeReader } from '../tree/tree-reader.ts'
 import { TreeWriter } from '../tree/tree-writer.ts'
 import { BackupRun } from './backup-run.ts'
+import { Checkpoints } from './checkpoints.ts'
 import { Devices } from './devices.ts'
 import { exclusionOf } from './exclusion.ts'
 import { openLanes } from './lanes.ts'
+import { PART_SIZES, type PartSizes } from './large-parts.ts'
 import { PreviousTree } from './previous.ts'
 import { openScanCrew } from './scan/scan-crew.ts'
 import { type Asked, hasSameRoots, isSameSelection, selectionOf, UnreadPaths } from './selection.ts'
@@ -42,6 +44,8 @@ export interface BackupOptions {
   /** Without a recovery point before: count files and bytes first, so that progress has an end. Costs a walk. */
   readonly countFirst?: boolean
   readonly program: string
+  /** How large files are divided; others than the usual are for tests. */
+  readonly partSizes?: PartSizes
 }
 
 /** What has one of these is not in the tree, or something of it is not. */
@@ -83,6 +87,11 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
   const treeChunks = session.chunkWriter(PACK_CLASS.tree)
   const workers = options.workerStore ? { store: options.workerStore, count: options.lanes ?? DEFAULT_LANES } : undefined
   const lanes = openLanes(session, workers)
+  const lists = session.chunkWriter(PACK_CLASS.tree)
+  const checkpoints = new Checkpoints(session, options.source, async () => {
+    await lanes.flush(op)
+    await lists.flush(op)
+  })
   const devices = new Devices()
   const seed = pageSeed(session.repository.keys)
   const run = new BackupRun(op, {
@@ -96,6 +105,9 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
     warn,
     totals,
     onBatch: () => session.publishFullIndex(op),
+    lists,
+    checkpoints,
+    partSizes: options.partSizes ?? PART_SIZES,
   })
   try {
     if (before && !options.forceRead) {
@@ -104,6 +116,7 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
     } else for (const item of walk(walkOptions)) await run.take(item)
     const root = await run.finish()
     await lanes.flush(op)
+    await lists.flush(op)
     await treeChunks.flush(op)
     const { counts } = run
     const point = await session.commit(op, {
@@ -127,6 +140,7 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
       previousPoint: previous?.id ?? null,
       selection: selectionOf(asked, unread, turn),
     })
+    await checkpoints.clear(op)
     return {
       point,
       filesNew: counts.filesNew,

@@ -3,15 +3,17 @@ import { invariant } from '../../base/errors.ts'
 import type { Operation, Warning } from '../../base/operation.ts'
 import { BUNDLED_BELOW_BYTES } from '../../chunking/index.ts'
 import { type Accounts, PosixError } from '../../platform/index.ts'
-import type { ManifestStatistics } from '../../repository/index.ts'
+import type { ChunkWriter, ManifestStatistics } from '../../repository/index.ts'
 import type { Entry } from '../entry.ts'
 import { archiveError } from '../errors.ts'
 import type { PageChild } from '../tree/page-codec.ts'
 import { isPageEnd, type TreeRoot, type TreeWriter } from '../tree/tree-writer.ts'
+import type { Checkpoints } from './checkpoints.ts'
 import type { Devices } from './devices.ts'
 import { entryOfFile, entryOfLink, entryOfNode, isSameWay, isUnchanged } from './entries.ts'
-import { BATCH_BYTES, type LaneFile } from './lane.ts'
+import { BATCH_BYTES, type LaneFile, type LaneResult } from './lane.ts'
 import type { Lanes } from './lanes.ts'
+import { type PartSizes, readLargeParts } from './large-parts.ts'
 import type { PreviousTree } from './previous.ts'
 import type { PageFindings } from './scan/page-scanner.ts'
 import { sourceWarning } from './source-warning.ts'
@@ -31,6 +33,10 @@ export interface BackupRunParts {
   /** Of the recovery point before, or counted: for progress only. */
   readonly totals: Pick<ManifestStatistics, 'files' | 'total_bytes'> | undefined
   readonly onBatch: () => Promise<void>
+  /** For content lists of files that are read in parts. */
+  readonly lists: ChunkWriter
+  readonly checkpoints: Checkpoints
+  readonly partSizes: PartSizes
 }
 
 /** A page of the previous tree in its place in the order. */
@@ -55,6 +61,8 @@ const LEAST_BUNDLE_BYTES = 262_144
 const BATCH_FOLDERS = 64
 const MOST_SLOTS = 16_384
 const MOST_FOLLOWERS = 256
+/** So many files are read in parts at a time; each keeps its folder open. */
+const MOST_IN_PARTS = 4
 const PROGRESS_EVERY = 256
 /** A file of this size is progress by itself. */
 const LARGE_BYTES = 16_777_216
@@ -146,6 +154,12 @@ export class BackupRun {
       this.#batchFolders.add(folder)
       if (this.#batchFolders.size >= BATCH_FOLDERS) await this.#sendBatch()
       while (this.#followers > MOST_FOLLOWERS) await this.#drain(true)
+      return
+    }
+    if (stat.sizeBytes >= 2 * this.#parts.partSizes.partBytes) {
+      slot.owed = this.#readParts(slot)
+      slot.owed.catch(() => {}) // awaited in order, by #drain
+      while (this.#inParts >= MOST_IN_PARTS) await this.#drain(true)
       return
     }
     if (stat.sizeBytes >= BUNDLED_BELOW_BYTES) {
@@ -242,6 +256,37 @@ export class BackupRun {
     return { done }
   }
 
+  #inParts = 0
+  /** What was read of files that are not whole yet: for progress. */
+  #partBytes = 0
+
+  async #readParts(slot: Slot): Promise<void> {
+    const { folder, name, path, stat } = slot.item
+    const { lists, checkpoints, partSizes, lanes, onBatch, accounts, warn } = this.#parts
+    this.#inParts++
+    const submit = async (part: { from: number; to: number }) => {
+      const file: LaneFile = { folderFd: folder.fd, name, path, settledMs: this.#syncedAt(slot.item), part }
+      const { answer } = await lanes.submit(this.#op, [file])
+      await onBatch()
+      const one = answer.then(({ results, addedBytes, packedBytes }): LaneResult => {
+        this.counts.added += addedBytes
+        this.counts.packed += packedBytes
+        const [result] = results
+        invariant(result, 'a lane answers for every file')
+        if (result.ok) this.#partBytes += result.sizeBytes
+        this.#report()
+        return result
+      })
+      return { answer: one }
+    }
+    const result = await readLargeParts(this.#op, { path, stat, sizes: partSizes, lists, checkpoints, submit })
+    this.#inParts--
+    if (this.#inParts === 0) this.#partBytes = 0
+    slot.entry = result.ok ? entryOfFile(slot.item, result, accounts) : null
+    if (result.warning) warn(result.warning, path)
+    this.#release(slot)
+  }
+
   #release(slot: Slot): void {
     if (this.#reading.delete(slot)) slot.item.folder.release()
   }
@@ -333,7 +378,7 @@ export class BackupRun {
     this.#op.progress({
       phase: 'backup',
       filesDone: files,
-      bytesDone: bytes,
+      bytesDone: bytes + this.#partBytes,
       ...(totals ? { filesTotal: Math.max(totals.files, files), bytesTotal: Math.max(totals.total_bytes, bytes) } : {}),
     })
   }

@@ -15,13 +15,15 @@ const SLASH = 0x2f
 export function encodeBatch(files: readonly LaneFile[]): Uint8Array<ArrayBuffer> {
   const w = new ByteWriter(files.length * 128 + 16).varint(files.length)
   let lastMs = -1
-  for (const { folderFd, path, settledMs } of files) {
+  for (const { folderFd, path, settledMs, part } of files) {
     w.varint(folderFd).bytes(path)
     // The same for all files of a device.
     const isSame = settledMs === lastMs
     w.u8(isSame ? 0 : 1)
     if (!isSame) w.raw(new Uint8Array(Float64Array.of(settledMs).buffer))
     lastMs = settledMs
+    w.varint(part ? part.to : 0)
+    if (part) w.varint(part.from)
   }
   return transferable(w)
 }
@@ -34,7 +36,9 @@ export function decodeBatch(bytes: Uint8Array): LaneFile[] {
     const folderFd = r.varint()
     const path = r.bytes()
     if (r.u8() === 1) settledMs = r.raw(8).readDoubleLE(0)
-    files.push({ folderFd, name: path.subarray(path.lastIndexOf(SLASH) + 1), path, settledMs })
+    const to = r.varint()
+    const part = to > 0 ? { part: { to, from: r.varint() } } : {}
+    files.push({ folderFd, name: path.subarray(path.lastIndexOf(SLASH) + 1), path, settledMs, ...part })
   }
   return files
 }

@@ -36,6 +36,8 @@ export interface LaneFile {
   readonly path: Uint8Array
   /** What changed at this time or later may change again without a trace: the next backup reads it again. */
   readonly settledMs: number
+  /** Only this part of it: by itself, as it is now. */
+  readonly part?: { readonly from: number; readonly to: number }
 }
 
 export type LaneResult =
@@ -67,7 +69,8 @@ export interface LaneOptions {
 
 /** A batch of small files holds at most this much content. */
 export const BATCH_BYTES = 16_777_216
-const TRIES = 3
+/** So often a file that changes is read before it is stored as it is, with a warning. */
+export const TRIES = 3
 /** The kernel's clock ticks at 100 Hz or faster: a write after `t` never gets a change time before `t` minus this. */
 const CLOCK_TICK_MS = 20
 /** Where times have whole seconds only. */
@@ -138,6 +141,7 @@ export class Lane {
       fd = openSource(file)
       const first = statFd(fd)
       if (first.kind !== 'file') return { ok: false, warning: sourceWarning(path, new PosixError('openat', 2)) }
+      if (file.part) return await this.#readPart(op, fd, path, file.settledMs, file.part)
       const staged = this.#fits(first, start) ? this.#stage(op, fd, first, start, file.settledMs) : undefined
       return staged ? { staged } : await this.#readLarge(op, fd, path, file.settledMs)
     } catch (error) {
@@ -192,6 +196,34 @@ export class Lane {
         sparse,
         warning: settled ? undefined : changedWarning(path),
       }
+    }
+  }
+
+  /** Whoever puts the parts together compares what they say of the file. */
+  async #readPart(
+    op: Operation,
+    fd: number,
+    path: Buffer,
+    settledMs: number,
+    { from, to }: { from: number; to: number },
+  ): Promise<LaneResult> {
+    const nowMs = op.clock.nowMs()
+    const before = statFd(fd)
+    const { extents, sizeBytes, sparse } = await this.#large.read(op, fd, before, nowMs, from, to)
+    const xattrs = listXattrsFd(fd)
+    const inodeFlags = getInodeFlags(fd)
+    const after = statFd(fd)
+    const settled = isSame(before, after)
+    return {
+      ok: true,
+      stat: after,
+      xattrs,
+      inodeFlags,
+      extents,
+      sizeBytes,
+      unsettled: !settled || isFresh(after, Math.min(settledMs, nowMs)),
+      sparse,
+      warning: settled ? undefined : changedWarning(path),
     }
   }
 
@@ -254,8 +286,9 @@ function openSource(file: LaneFile): number {
   }
 }
 
-function isSame(a: FileStat, b: FileStat): boolean {
+export function isSame(a: FileStat, b: FileStat): boolean {
   return (
+    a.ino === b.ino &&
     a.sizeBytes === b.sizeBytes &&
     a.mtimeSec === b.mtimeSec &&
     a.mtimeNs === b.mtimeNs &&

@@ -33,20 +33,22 @@ export class LargeFileReader {
     this.#store = store
   }
 
-  async read(op: Operation, fd: number, stat: FileStat, nowMs: number): Promise<LargeFile> {
+  /** `from` and `to`: which part of the file; `to` may lie beyond its end. `sizeBytes` of the answer counts what the part has. */
+  async read(op: Operation, fd: number, stat: FileStat, nowMs: number, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<LargeFile> {
+    const end = Math.min(to, stat.sizeBytes)
     const isHinted = stat.blocks512 * 512 < stat.sizeBytes
     const mayJump = isHinted && isQuiet(stat, nowMs) && isSynced(fd)
     const extents: Extent[] = []
     /** Position in the file of the window's first byte, and how many bytes it holds. */
-    let position = 0
+    let position = from
     let held = 0
     let atEnd = false
     const cut = async (until: 'enough' | 'all') => {
       let start = 0
       while (start < held && (until === 'all' || held - start >= this.#most)) {
-        const end = this.#cutter.findCut(this.#window, start, held)
-        await this.#chunk(op, extents, start, end, isHinted)
-        start = end
+        const cutAt = this.#cutter.findCut(this.#window, start, held)
+        await this.#chunk(op, extents, start, cutAt, isHinted)
+        start = cutAt
       }
       this.#window.copyWithin(0, start, held)
       position += start
@@ -55,19 +57,21 @@ export class LargeFileReader {
     while (!atEnd) {
       op.check()
       const here = position + held
-      const data = mayJump && here < stat.sizeBytes ? (seekData(fd, here) ?? stat.sizeBytes) : here
+      const data = mayJump && here < end ? Math.min(seekData(fd, here) ?? end, end) : here
       if (data - here >= LEAST_JUMP_BYTES) {
         await cut('all')
         pushHole(extents, data - here)
         position = data
         continue
       }
-      const got = readFully(fd, this.#window, held, this.#window.length - held, here)
-      atEnd = held + got < this.#window.length
+      const room = Math.min(this.#window.length - held, to - here)
+      const got = readFully(fd, this.#window, held, room, here)
+      // A file that grew is read to where it ends now, unless a part was asked for.
+      atEnd = got < room || here + got === to
       held += got
       await cut(atEnd ? 'all' : 'enough')
     }
-    return { extents, sizeBytes: position, sparse: extents.some((extent) => extent.kind === 'hole') }
+    return { extents, sizeBytes: position - from, sparse: extents.some((extent) => extent.kind === 'hole') }
   }
 
   async #chunk(op: Operation, extents: Extent[], start: number, end: number, isHinted: boolean): Promise<void> {

@@ -13,22 +13,71 @@ const MOST_LISTED_EXTENTS = 1024
 const LIST_ENDS_AT = 512
 
 /** Extents for the entry: the same ones if they are few, otherwise lists that stand for them. */
-export async function foldExtents(op: Operation, writer: ChunkWriter, extents: readonly Extent[], level = 0): Promise<readonly Extent[]> {
-  if (extents.length <= MOST_INLINE_EXTENTS) return extents
-  const lists: Extent[] = []
-  let list: Extent[] = []
-  const end = async () => {
-    const written = await writer.write(op, CHUNK_TYPE.list, encodeContentList(level, list))
-    lists.push({ kind: 'list', chunk: written.id, length: list.reduce((sum, extent) => sum + extent.length, 0) })
-    list = []
+export async function foldExtents(op: Operation, writer: ChunkWriter, extents: readonly Extent[]): Promise<readonly Extent[]> {
+  const folder = new ExtentFolder(writer)
+  for (const extent of extents) await folder.add(op, extent)
+  return folder.finish(op)
+}
+
+interface Level {
+  /** All of this level while they are few; then those of the list that is being filled. */
+  extents: Extent[]
+  isListed: boolean
+}
+
+/** Folds as extents come, so that those of a file of any size need not be held. */
+export class ExtentFolder {
+  readonly #writer: ChunkWriter
+  #levels: Level[] = []
+
+  constructor(writer: ChunkWriter) {
+    this.#writer = writer
   }
-  for (const extent of extents) {
-    list.push(extent)
+
+  async add(op: Operation, extent: Extent, number = 0): Promise<void> {
+    const level = this.#levels[number] ?? { extents: [], isListed: false }
+    this.#levels[number] = level
+    if (!level.isListed && level.extents.length === MOST_INLINE_EXTENTS) {
+      const held = level.extents
+      level.extents = []
+      level.isListed = true
+      for (const before of held) await this.#addListed(op, before, number)
+    }
+    if (level.isListed) await this.#addListed(op, extent, number)
+    else level.extents.push(extent)
+  }
+
+  async #addListed(op: Operation, extent: Extent, number: number): Promise<void> {
+    const level = this.#levels[number] as Level
+    level.extents.push(extent)
     const ends = extent.kind !== 'hole' && extent.chunk.readUInt16LE(0) % LIST_ENDS_AT === 0
-    if (ends || list.length >= MOST_LISTED_EXTENTS) await end()
+    if (ends || level.extents.length >= MOST_LISTED_EXTENTS) await this.#endList(op, number)
   }
-  if (list.length > 0) await end()
-  return foldExtents(op, writer, lists, level + 1)
+
+  async #endList(op: Operation, number: number): Promise<void> {
+    const level = this.#levels[number] as Level
+    const list = level.extents
+    level.extents = []
+    const { id } = await this.#writer.write(op, CHUNK_TYPE.list, encodeContentList(number, list))
+    await this.add(op, { kind: 'list', chunk: id, length: list.reduce((sum, extent) => sum + extent.length, 0) }, number + 1)
+  }
+
+  /** What stands for everything added. Nothing may be added afterwards. */
+  async finish(op: Operation): Promise<readonly Extent[]> {
+    for (let number = 0; ; number++) {
+      const level = this.#levels[number]
+      if (!level) return []
+      if (!level.isListed) return level.extents
+      if (level.extents.length > 0) await this.#endList(op, number)
+    }
+  }
+
+  /** What stands for everything added so far; more may follow. */
+  snapshot(op: Operation): Promise<readonly Extent[]> {
+    const copy = new ExtentFolder(this.#writer)
+    copy.#levels = this.#levels.map(({ extents, isListed }) => ({ extents: [...extents], isListed }))
+    return copy.finish(op)
+  }
 }
 
 function encodeContentList(level: number, extents: readonly Extent[]): Buffer {

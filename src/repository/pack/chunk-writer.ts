@@ -98,14 +98,19 @@ export class ChunkWriter {
 
   async #append(op: Operation, { id, type, compression, contentBytes, stored }: StoredChunk): Promise<number> {
     const length = stored.length + TAG_BYTES
-    if (this.#open && !this.#fits(this.#open, length)) await this.#seal(op, true)
+    let kept = stored
+    while (this.#open && !this.#fits(this.#open, length)) {
+      // While this waits, another write may use the buffer of the compressor, or fill the next pack.
+      kept = Buffer.from(stored)
+      await this.#seal(op, true)
+    }
     const pack = this.#open ?? this.#begin(op, length)
     const { keys, packClass } = this.#options
     const nonce = Buffer.alloc(12)
     nonce.writeUInt32LE(pack.length)
     const cipher = createCipheriv('aes-256-gcm', keyObject(pack.key), nonce)
     cipher.setAAD(entryAssociatedData(keys, packClass, { id, type, compression, offset: pack.length }))
-    pack.buffer.set(cipher.update(stored), pack.length)
+    pack.buffer.set(cipher.update(kept), pack.length)
     cipher.final()
     pack.buffer.set(cipher.getAuthTag(), pack.length + stored.length)
     pack.records.push({ id, offset: pack.length, storedBytes: length, contentBytes, type, compression })

@@ -20,7 +20,6 @@ export interface TombstoneGroup {
 export interface ExpiredPoint {
   /** The manifest's name as long as the point was visible. */
   readonly object: string
-  readonly id: string
   /** RFC 3339, UTC. */
   readonly at: string
   /** Sessions that were open when it was expired: they may build on it. */
@@ -71,11 +70,18 @@ export async function readDeletion(op: Operation, place: Place): Promise<Deletio
   }
 }
 
-/** For those who find it damaged, by the holder of PRUNE.LOCK: nothing is deleted that was not gone already. */
-export async function resetDeletion(op: Operation, place: Place & { readonly store: PruningStore }): Promise<Deletion> {
+/**
+ * For those who find it damaged, by the holder of PRUNE.LOCK. Tombstones are forgotten, so nothing is deleted that was not gone already; `expired` is what lies
+ * in the trash, and waits for all sessions that may know of it.
+ */
+export async function resetDeletion(
+  op: Operation,
+  place: Place & { readonly store: PruningStore },
+  expired: readonly ExpiredPoint[],
+): Promise<Deletion> {
   const names = await namesOf(op, place.store)
   const last = Number(NAME.exec(names.at(-1) ?? '')?.[1] ?? 0)
-  return writeDeletion(op, place, { ...NO_DELETION, number: last })
+  return writeDeletion(op, place, { ...NO_DELETION, number: last, expired })
 }
 
 /** Publishes what comes after `deletion.number`; PRUNE_SUPERSEDED when somebody else has. Older ones are removed. */

@@ -53,7 +53,7 @@ export async function expire(op: Operation, options: ExpireOptions): Promise<Exp
     await store.sessions.gate(op, async () => {
       const waits_for = (await store.sessions.live(op, { clean: true })).map(({ name }) => name)
       const at = toTimestamp(op.clock.nowMs())
-      const fresh = points.map(({ object, id }) => ({ object, id, at, waits_for }))
+      const fresh = points.map(({ object }) => ({ object, at, waits_for }))
       const gone = new Set(points.map(({ object }) => manifestOfName(object)?.hash))
       deletion = await writeDeletion(
         op,

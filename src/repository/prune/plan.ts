@@ -37,10 +37,16 @@ export function planPrune({ packs }: Accounting): PrunePlan {
   return { drop, repack }
 }
 
+type Explained = Pick<Accounting, 'unexplainedBytes' | 'totalBytes'>
+
+export function isPlausible({ unexplainedBytes, totalBytes }: Explained, leftBytes: number): boolean {
+  return unexplainedBytes - leftBytes <= MOST_UNEXPLAINED * totalBytes
+}
+
 /** PRUNE_IMPLAUSIBLE. `leftBytes`: what was left over and explained when last it was looked at. */
-export function checkPlausible({ unexplainedBytes, totalBytes }: Accounting, leftBytes: number): void {
-  const unexplained = Math.max(0, unexplainedBytes - leftBytes)
-  if (unexplained <= MOST_UNEXPLAINED * totalBytes) return
+export function checkPlausible({ unexplainedBytes, totalBytes }: Explained, leftBytes: number): void {
+  if (isPlausible({ unexplainedBytes, totalBytes }, leftBytes)) return
+  const unexplained = unexplainedBytes - leftBytes
   const share = Math.round((100 * unexplained) / totalBytes)
   throw pruneError('PRUNE_IMPLAUSIBLE', `${share} % of the pool is needed by no recovery point, and no expired one explains it`, {
     context: { unexplained_bytes: unexplained, total_bytes: totalBytes },

@@ -11,6 +11,7 @@
  *
  * It may be cut off anywhere; the next run goes on from the tombstones.
  */
+import { toTimestamp } from '../../base/clock.ts'
 import { hasCode } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import type { LiveSession, PruningStore } from '../../storage/index.ts'
@@ -20,6 +21,7 @@ import type { Repository } from '../repository.ts'
 import type { Accounting } from './accounting.ts'
 import {
   type Deletion,
+  type ExpiredPoint,
   NO_DELETION,
   readDeletion,
   resetDeletion,
@@ -28,7 +30,7 @@ import {
   writeDeletion,
 } from './deletion-record.ts'
 import { pruneError } from './errors.ts'
-import { checkPlausible, type PrunePlan, planPrune } from './plan.ts'
+import { checkPlausible, isPlausible, type PrunePlan, planPrune } from './plan.ts'
 import { Recheck } from './recheck.ts'
 import { repack, repackedBytes } from './repack.ts'
 import { rewriteIndex } from './rewrite-index.ts'
@@ -88,6 +90,8 @@ class PruneRun {
   readonly #repository: Repository
   #deletion: Deletion = NO_DELETION
   #into: ReadonlyMap<string, readonly string[]> = new Map()
+  /** The last account, and how many chunks were marked then. */
+  #accounted: { readonly packs: Accounting['packs']; readonly marked: number } | undefined
   #resurrected = 0
   #deletedBytes = 0
 
@@ -102,9 +106,8 @@ class PruneRun {
     this.#deletion = await readDeletion(op, this.#repository)
     const survey = await this.#listAndMark(op)
     try {
-      const accounting = survey.account()
+      const accounting = await this.#plausible(op, survey)
       const plan = planPrune(accounting)
-      this.#checkPlausible(accounting)
       const written = await repackedBytes(op, survey, accounting, plan.repack)
       const ready = this.#deletion.tombstones.filter((group) => !isAwaited(group, survey.sessions)).flatMap(({ packs }) => packs)
       // What gets a tombstone now goes with it, unless a session is open.
@@ -124,9 +127,8 @@ class PruneRun {
     await this.#begin(op)
     const survey = await this.#listAndMark(op)
     try {
-      const accounting = survey.account()
+      const accounting = await this.#plausible(op, survey)
       const plan = planPrune(accounting)
-      this.#checkPlausible(accounting)
       const repacked = await repack(op, survey, accounting, plan.repack)
       this.#into = repacked.into
       await this.#entomb(op, survey, accounting, [...plan.drop.map(({ pack }) => pack), ...repacked.into.keys()])
@@ -158,20 +160,50 @@ class PruneRun {
     } catch (error) {
       if (!hasCode(error, 'CONFIGURATION_DAMAGED')) throw error
       op.warn({ code: error.code, message: error.message, item: String(error.context.object) })
-      this.#deletion = await resetDeletion(op, place)
+      this.#deletion = await resetDeletion(op, place, await this.#expiredInTrash(op))
     }
     await this.#store.beginPrune(op, this.#deletion.number + 1)
     await finishExpirations(op, this.#store, this.#deletion)
   }
 
-  #listAndMark(op: Operation): Promise<Survey> {
-    const { repository, walk, keepTrashMs } = this.#options
-    const sessions = () => this.#store.sessions.live(op)
-    return op.step('mark', () => Survey.take(op, repository, sessions, { walk, keepTrashMs, deletion: this.#deletion }))
+  /** Who knew when they were expired, and for whom they wait, can't be read any more. */
+  async #expiredInTrash(op: Operation): Promise<ExpiredPoint[]> {
+    const waits_for = (await this.#store.sessions.live(op)).map(({ name }) => name)
+    const at = toTimestamp(op.clock.nowMs())
+    const found: ExpiredPoint[] = []
+    for await (const { name } of this.#store.list(op, `${TRASH}points/`)) found.push({ object: name.slice(TRASH.length), at, waits_for })
+    return found
   }
 
-  #checkPlausible(accounting: Accounting): void {
-    if (!this.#options.acceptUnexplained) checkPlausible(accounting, this.#deletion.unreferenced_bytes)
+  #listAndMark(op: Operation): Promise<Survey> {
+    const { repository, walk, keepTrashMs, acceptUnexplained } = this.#options
+    const sessions = () => this.#store.sessions.live(op)
+    return op.step('mark', () =>
+      Survey.take(op, repository, sessions, { walk, keepTrashMs, acceptVanished: acceptUnexplained, deletion: this.#deletion }),
+    )
+  }
+
+  #account(survey: Survey): Accounting {
+    const accounting = survey.account()
+    this.#accounted = { packs: accounting.packs, marked: survey.live.count }
+    return accounting
+  }
+
+  /** What expired points explain is asked only when there is much to be explained: to walk them costs as much as those that are needed. */
+  async #plausible(op: Operation, survey: Survey): Promise<Accounting> {
+    const accounting = this.#account(survey)
+    const leftBytes = this.#deletion.unreferenced_bytes
+    if (this.#options.acceptUnexplained || isPlausible(accounting, leftBytes)) return accounting
+    await survey.explain(op)
+    const explained = this.#account(survey)
+    checkPlausible(explained, leftBytes)
+    return explained
+  }
+
+  /** Empty when something was marked since the packs were looked through. */
+  #needless(survey: Survey): Set<string> {
+    if (this.#accounted?.marked !== survey.live.count) return new Set()
+    return new Set([...this.#accounted.packs.values()].filter(({ liveBytes }) => liveBytes === 0).map(({ pack }) => pack))
   }
 
   /** Runs `decide` under the gate, when every point that is needed was walked: walking takes long, and is done outside. */
@@ -200,7 +232,7 @@ class PruneRun {
       if (isDone) return
       // Something was committed meanwhile that needs more: packs that hold it stay.
       marked = survey.live.count
-      const { packs } = survey.account()
+      const { packs } = this.#account(survey)
       chosen = victims.filter((pack) => packs.get(pack)?.liveBytes === accounting.packs.get(pack)?.liveBytes)
     }
   }
@@ -223,7 +255,12 @@ class PruneRun {
       const marked = survey.live.count
       const sessions = await this.#store.sessions.live(op)
       const ready = this.#deletion.tombstones.filter((group) => !isAwaited(group, sessions))
-      const recheck = new Recheck(survey, tombstonedPacks(this.#deletion), this.#into)
+      const recheck = new Recheck({
+        survey,
+        tombstoned: tombstonedPacks(this.#deletion),
+        into: this.#into,
+        needless: this.#needless(survey),
+      })
       const doomed: string[] = []
       const alive = new Set<string>()
       // What waits longer is looked at too: a copy in a pack with a tombstone is no copy, so that order plays no part.

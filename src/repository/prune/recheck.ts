@@ -11,24 +11,34 @@ import type { Survey } from './survey.ts'
 
 const DIRECTORIES = 16
 
+interface RecheckParts {
+  readonly survey: Survey
+  readonly tombstoned: ReadonlySet<string>
+  /** Where a repack put what the packs kept. */
+  readonly into: ReadonlyMap<string, readonly string[]>
+  /** Packs of which no record at all is needed: nothing of them has to stand elsewhere. */
+  readonly needless: ReadonlySet<string>
+}
+
 export class Recheck {
   readonly #survey: Survey
   readonly #tombstoned: Set<string>
   readonly #into: ReadonlyMap<string, readonly string[]>
+  readonly #needless: ReadonlySet<string>
   readonly #directories = new Map<string, ReadonlySet<string>>()
 
-  /** `into`: where a repack put what the packs kept. */
-  constructor(survey: Survey, tombstoned: ReadonlySet<string>, into: ReadonlyMap<string, readonly string[]>) {
+  constructor({ survey, tombstoned, into, needless }: RecheckParts) {
     this.#survey = survey
     this.#tombstoned = new Set(tombstoned)
     this.#into = into
+    this.#needless = needless
   }
 
   /** True when nothing is lost with the pack. When false, it counts as staying from now on. */
   async mayGo(op: Operation, pack: string): Promise<boolean> {
     const { present, listed } = this.#survey
     const sizeBytes = present.get(pack)
-    if (sizeBytes === undefined) return true
+    if (sizeBytes === undefined || this.#needless.has(pack)) return true
     let records: readonly PackRecord[]
     try {
       records = await readPackDirectory(op, this.#survey.repository.store, this.#survey.repository.keys, pack, sizeBytes)

@@ -31,6 +31,8 @@ export interface SurveyOptions {
   readonly deletion: Deletion
   /** How long an expired point stays needed. */
   readonly keepTrashMs: number
+  /** Go on where a manifest vanished that nobody expired. */
+  readonly acceptVanished?: boolean
   /** Points that are taken for expired already: what would be, if they went? */
   readonly without?: ReadonlySet<string>
 }
@@ -97,7 +99,6 @@ export class Survey {
     }
     await survey.walkNew(op, live)
     survey.#dueOf(op, live)
-    for (const expired of survey.due) await survey.#explain(op, expired)
     return survey
   }
 
@@ -110,7 +111,7 @@ export class Survey {
     const [first] = damaged
     if (first) throw pruneError('PRUNE_UNREADABLE', first.message, { context: { object: first.object } })
     const needed = points.filter(({ object }) => !this.#options.without?.has(object))
-    checkNoneVanished(deletion, points)
+    if (!this.#options.acceptVanished) checkNoneVanished(deletion, points)
     const fresh = needed.filter(({ object }) => !this.#walked.has(object))
     const kept = deletion.expired.filter((one) => !this.#walked.has(one.object) && !this.#isDue(op, one, sessions))
     if (fresh.length + kept.length === 0) return false
@@ -145,6 +146,17 @@ export class Survey {
     const set = new LiveSet(this.index, this.#trees, { without: this.live })
     for (const { root } of points) await this.#walk(op, Buffer.from(root, 'hex'), set)
     return set
+  }
+
+  /** Walks the expired points whose time has come. What they needed may be gone by now, or damaged: then they explain less. */
+  async explain(op: Operation): Promise<void> {
+    for (const expired of this.due) {
+      try {
+        await this.#walkExpired(op, expired, this.explained)
+      } catch (error) {
+        if (!isKind(error, 'corrupt')) throw error
+      }
+    }
   }
 
   account(): Accounting {
@@ -201,15 +213,6 @@ export class Survey {
       } catch (error) {
         if (!hasCode(error, 'STORAGE_OBJECT_NOT_FOUND')) throw unreadable(error)
       }
-    }
-  }
-
-  /** What it needed may be gone by now, or damaged: then it explains less. */
-  async #explain(op: Operation, expired: ExpiredPoint): Promise<void> {
-    try {
-      await this.#walkExpired(op, expired, this.explained)
-    } catch (error) {
-      if (!isKind(error, 'corrupt')) throw error
     }
   }
 
