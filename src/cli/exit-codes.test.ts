@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import { archiveError } from '../archive/index.ts'
 import { baseError, type ErrorDefinition } from '../base/errors.ts'
 import { pageError } from '../page/errors.ts'
-import { repositoryError } from '../repository/index.ts'
+import { pruneError, repositoryError } from '../repository/index.ts'
 import { storageError } from '../storage/index.ts'
 import { vaultError } from '../vault/errors.ts'
 import { wireError } from '../wire/index.ts'
@@ -15,6 +15,7 @@ const ALL: Readonly<Record<string, ErrorDefinition>> = {
   ...baseError.catalogue,
   ...cliError.catalogue,
   ...pageError.catalogue,
+  ...pruneError.catalogue,
   ...repositoryError.catalogue,
   ...storageError.catalogue,
   ...vaultError.catalogue,

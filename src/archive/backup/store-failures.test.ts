@@ -74,7 +74,7 @@ test('a reply that was lost fails the job; a point that arrived all the same is 
 test('a list that breaks off is an error, not an empty pool (R7)', async (t) => {
   const { store, folder } = await aPoolAndSource(t)
   await backUpPaths(anOperation('first'), store, [folder])
-  for (const name of ['epoch/', 'index/', 'packs/', /^points\//]) {
+  for (const name of ['epoch/', 'index/', /^packs\//, /^points\//]) {
     const faulty = new FaultyStore(store.clone(), [{ verb: 'list', kind: 'lost-reply', name }])
     await assert.rejects(backUpPaths(anOperation(`list ${name}`), faulty, [folder]), { code: 'STORAGE_IO' })
     faulty.assertAllHit()

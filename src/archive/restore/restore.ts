@@ -44,7 +44,7 @@ export async function restorePoint(op: Operation, options: RestoreOptions): Prom
   const { index } = await repository.loadIndex(op)
   const tree = new TreeReader(repository, index, { root: Buffer.from(point.root, 'hex'), level: point.level })
   const selection = await select(op, tree, options.select)
-  const tally = new Tally(totalsOf(point, selection))
+  const tally = new Tally(totalsOf(point, selection), options.overwrite)
   const targetFd = openTarget(target, !dryRun)
   const lanes = openLanes(repository, workerStore && !dryRun ? { store: workerStore, count: options.lanes ?? DEFAULT_LANES } : undefined)
   const run = new RestoreRun({
@@ -70,6 +70,7 @@ export async function restorePoint(op: Operation, options: RestoreOptions): Prom
     op.signal.removeEventListener('abort', stop)
     await run.close()
     tree.close()
+    index.close()
   }
   return tally.report(op, op.clock.monotonicMs() - startMs)
 }

@@ -2,7 +2,7 @@
 import type { TerpError } from '../../base/errors.ts'
 import type { Operation, Warning } from '../../base/operation.ts'
 import type { Entry } from '../entry.ts'
-import type { RestoredItem, RestoreReport } from '../reports.ts'
+import type { Overwrite, RestoredItem, RestoreReport } from '../reports.ts'
 import { displayPath } from '../tree/tree-reader.ts'
 import { type Misses, noMisses } from './plan.ts'
 
@@ -17,6 +17,7 @@ export interface Totals {
 export class Tally {
   readonly misses: Misses = noMisses()
   readonly #totals: Totals
+  readonly #overwrite: Overwrite
   readonly #skipped: RestoredItem[] = []
   readonly #failed: RestoredItem[] = []
   #filesRestored = 0
@@ -30,8 +31,9 @@ export class Tally {
   #bytesDone = 0
   #foundDamage = false
 
-  constructor(totals: Totals) {
+  constructor(totals: Totals, overwrite: Overwrite) {
     this.#totals = totals
+    this.#overwrite = overwrite
   }
 
   restored(entry: Entry): void {
@@ -50,10 +52,17 @@ export class Tally {
     this.#done(entry)
   }
 
-  /** It is there already: counted as skipped, without a reason, because nothing is wrong with it. */
+  /**
+   * It is there already. Who asked for what changed finds it among what was skipped, without a reason, because nothing is wrong with it; who asked for
+   * everything has it restored, only nothing had to be written.
+   */
   unchanged(entry: Entry): void {
-    this.#itemsSkipped++
     if (entry.kind === 'file') this.#filesUnchanged++
+    if (this.#overwrite === 'always') {
+      this.restored(entry)
+      return
+    }
+    this.#itemsSkipped++
     this.#done(entry)
   }
 
