@@ -5,6 +5,7 @@
  */
 import { isKind } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
+import { Semaphore } from '../../base/semaphore.ts'
 import type { FileStat } from '../../platform/index.ts'
 import { readConfiguration, removeConfiguration, type WriteSession, writeConfiguration } from '../../repository/index.ts'
 import type { Extent } from '../entry.ts'
@@ -45,6 +46,7 @@ export class Checkpoints {
   readonly #session: WriteSession
   readonly #source: string
   readonly #flush: () => Promise<void>
+  readonly #turn = new Semaphore(1)
   /** What the pool has of all sources, once it was looked for. */
   #notes: readonly Note[] | undefined
 
@@ -55,7 +57,17 @@ export class Checkpoints {
     this.#flush = flush
   }
 
-  async note(op: Operation, { path, stat, partBytes, parts, sparse, extents }: Checkpoint): Promise<void> {
+  /** One after the other: several files may be under way. */
+  async note(op: Operation, checkpoint: Checkpoint): Promise<void> {
+    await this.#turn.acquire()
+    try {
+      await this.#noteAlone(op, checkpoint)
+    } finally {
+      this.#turn.release()
+    }
+  }
+
+  async #noteAlone(op: Operation, { path, stat, partBytes, parts, sparse, extents }: Checkpoint): Promise<void> {
     await this.#flush()
     const note: Note = {
       source: this.#source,
@@ -68,11 +80,8 @@ export class Checkpoints {
         extent.kind === 'hole' ? { kind: extent.kind, length: extent.length } : { ...extent, chunk: extent.chunk.toString('hex') },
       ),
     }
-    await this.#write(op, [...(await this.#others(op)), note])
-  }
-
-  async #others(op: Operation): Promise<readonly Note[]> {
-    return (await this.#load(op)).filter(({ source }) => source !== this.#source)
+    const others = (await this.#load(op)).filter((other) => other.source !== note.source || other.path !== note.path)
+    await this.#write(op, [...others, note])
   }
 
   /** The new one is durable before the old one goes. */
@@ -85,8 +94,9 @@ export class Checkpoints {
 
   /** Undefined when this file was not begun, changed since, or something of what was stored is gone. */
   async find(op: Operation, path: Buffer, stat: FileStat, partBytes: number): Promise<Resumed | undefined> {
-    const note = (await this.#load(op)).find(({ source }) => source === this.#source)
-    if (!note || note.path !== path.toString('base64') || note.part_bytes !== partBytes) return undefined
+    const name = path.toString('base64')
+    const note = (await this.#load(op)).find((known) => known.source === this.#source && known.path === name)
+    if (!note || note.part_bytes !== partBytes) return undefined
     const identity = identityOf(stat)
     if (note.identity.length !== identity.length || note.identity.some((value, i) => value !== identity[i])) return undefined
     const extents = await this.#resolve(op, note)
@@ -131,7 +141,7 @@ export class Checkpoints {
 
   /** After the commit: what was noted of this source is part of a recovery point, or of no use any more. */
   async clear(op: Operation): Promise<void> {
-    const others = await this.#others(op)
+    const others = (await this.#load(op)).filter(({ source }) => source !== this.#source)
     if (this.#notes?.length !== others.length) await this.#write(op, others)
   }
 }

@@ -3,7 +3,7 @@
  * opened a second time (tests). At most two batches wait at a lane, so memory is bounded and a slow disk slows the walk down.
  */
 import { Worker } from 'node:worker_threads'
-import { fromPlainError, type TerpError } from '../../base/errors.ts'
+import { baseError, fromPlainError, type TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { Semaphore } from '../../base/semaphore.ts'
 import type { SealedPack, WriteSession } from '../../repository/index.ts'
@@ -85,16 +85,18 @@ class WorkerLanes implements Lanes {
 
   async submit(op: Operation, files: readonly LaneFile[]): Promise<{ answer: Promise<LaneAnswer> }> {
     await this.#room.acquire()
-    this.#check(op)
-    this.#growKnown()
-    const lane = this.#leastBusy()
-    const batch = encodeBatch(files)
-    const answer = this.#ask(lane, (number) => ({ type: 'batch', number, files: batch }), [batch.buffer]).finally(() =>
-      this.#room.release(),
-    )
+    const answer = this.#send(op, files).finally(() => this.#room.release())
     // Whoever awaits the answer gets the failure; this keeps an early one from ending the process.
     answer.catch(() => {})
+    this.#check(op)
     return { answer: answer.then((bytes) => decodeAnswer(bytes as Uint8Array)) }
+  }
+
+  async #send(op: Operation, files: readonly LaneFile[]): Promise<Uint8Array | undefined> {
+    this.#check(op)
+    this.#growKnown()
+    const batch = encodeBatch(files)
+    return this.#ask(this.#leastBusy(), (number) => ({ type: 'batch', number, files: batch }), [batch.buffer])
   }
 
   async flush(op: Operation): Promise<void> {
@@ -111,6 +113,8 @@ class WorkerLanes implements Lanes {
   #check(op: Operation): void {
     op.check()
     if (this.#failure) throw this.#failure
+    // A worker that is started now would never be told to end.
+    if (this.#closing) throw baseError('CANCELLED', 'the job has ended')
   }
 
   #growKnown(): void {

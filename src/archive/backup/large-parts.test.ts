@@ -15,8 +15,10 @@ import {
   namesIn,
   noise,
 } from '../../../test/support/pool.ts'
+import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
+import { systemDisk } from '../../platform/index.ts'
 import { Repository } from '../../repository/index.ts'
-import { FaultyStore, MemoryStore, storageError } from '../../storage/index.ts'
+import { createLocalDiskStore, FaultyStore, MemoryStore, storageError } from '../../storage/index.ts'
 
 const partSizes = { partBytes: 600_000, checkpointBytes: 1_200_000 }
 const SIZE = 6_000_123
@@ -161,6 +163,20 @@ test('a file that grows, shrinks or changes while its parts are read is read aga
     const stored = await place.read()
     const now = readFileSync(path)
     assert.ok(stored && now.subarray(0, stored.length).equals(stored), what)
+    if (what === 'grows for ever') assert.ok(stored.length >= SIZE, `${stored.length} bytes were stored`)
     if (warnings.length === 0) assert.equal(stored.length, now.length, what)
   }
+})
+
+test('several large files that note how far they are at the same time are all stored', async (t) => {
+  const pool = join(temporaryFolder(t), 'pool')
+  const store = await createLocalDiskStore(anOperation('disk'), systemDisk(), pool)
+  await aPool(anOperation('making'), { store })
+  const files = Object.fromEntries(['a', 'b', 'c', 'd', 'e', 'f'].map((name) => [name, noise(name, 3_000_123)]))
+  const folder = aSourceTree(t, files)
+  const small = { partBytes: 600_000, checkpointBytes: 600_000 }
+  const op = anOperation('at once')
+  const { point } = await backUpPaths(op, store, [folder], { partSizes: small, workerStore: { kind: 'local', path: pool } })
+  const stored = await filesOf(op, await Repository.open(op, store, KEY_FILE), point, folder)
+  for (const [name, content] of Object.entries(files)) assertSameBytes(stored.get(name), content, name)
 })

@@ -36,7 +36,7 @@ type Read = Extract<LaneResult, { ok: true }>
 export async function readLargeParts(op: Operation, options: LargePartsOptions): Promise<LaneResult> {
   let { stat } = options
   for (let tries = 1; ; tries++) {
-    const result = await readOnce(op, options, stat, tries === 1)
+    const result = await readOnce(op, options, stat, tries)
     if (!result.ok) return result
     const isWhole = isSame(result.stat, stat) && result.sizeBytes === stat.sizeBytes
     if (isWhole) return { ...result, warning: undefined }
@@ -45,10 +45,10 @@ export async function readLargeParts(op: Operation, options: LargePartsOptions):
   }
 }
 
-async function readOnce(op: Operation, options: LargePartsOptions, stat: FileStat, mayResume: boolean): Promise<LaneResult> {
+async function readOnce(op: Operation, options: LargePartsOptions, stat: FileStat, tries: number): Promise<LaneResult> {
   const { sizes, checkpoints, path, submit } = options
   const content = new Content(options.lists)
-  const resumed = mayResume ? await checkpoints.find(op, path, stat, sizes.partBytes) : undefined
+  const resumed = tries === 1 ? await checkpoints.find(op, path, stat, sizes.partBytes) : undefined
   if (resumed) await content.addAll(op, resumed.extents)
   const first = resumed?.parts ?? 0
   const count = Math.max(first + 1, Math.ceil(stat.sizeBytes / sizes.partBytes))
@@ -66,30 +66,27 @@ async function readOnce(op: Operation, options: LargePartsOptions, stat: FileSta
   let isSparse = resumed?.sparse ?? false
   let done = first
   let noted = first
-  for (let result = await answers.next(); result; result = await answers.next()) {
-    if (!result.ok) {
-      answers.isEnough = true
-      await sending
-      return result
+  try {
+    for (let result = await answers.next(); result; result = await answers.next()) {
+      if (!result.ok) return result
+      await content.addAll(op, result.extents)
+      done++
+      last = result
+      isUnsettled ||= result.unsettled
+      isSparse ||= result.sparse
+      // It ends sooner: what follows does not fit to what was read. If it changed, that is worth another try; the last one takes it as it is.
+      if (done < count && result.sizeBytes < sizes.partBytes) break
+      if (!isSame(result.stat, stat) && tries < TRIES) break
+      if (done < count && !isUnsettled && isSame(result.stat, stat) && (done - noted) * sizes.partBytes >= sizes.checkpointBytes) {
+        const extents = await content.snapshot(op)
+        await checkpoints.note(op, { path, stat, partBytes: sizes.partBytes, parts: done, sparse: isSparse, extents })
+        noted = done
+      }
     }
-    await content.addAll(op, result.extents)
-    done++
-    last = result
-    isUnsettled ||= result.unsettled
-    isSparse ||= result.sparse
-    // It changed, or ends sooner: what follows does not fit to what was read.
-    const isShort = done < count && result.sizeBytes < sizes.partBytes
-    if (isShort || !isSame(result.stat, stat)) {
-      answers.isEnough = true
-      break
-    }
-    if (done < count && !isUnsettled && (done - noted) * sizes.partBytes >= sizes.checkpointBytes) {
-      const extents = await content.snapshot(op)
-      await checkpoints.note(op, { path, stat, partBytes: sizes.partBytes, parts: done, sparse: isSparse, extents })
-      noted = done
-    }
+  } finally {
+    answers.isEnough = true
+    await sending.catch(() => undefined) // what failed there was told by `next`
   }
-  await sending
   return {
     ...(last as Read),
     extents: await content.finish(op),

@@ -1,11 +1,12 @@
 /** The same with worker threads and a pool on a disk. */
 import assert from 'node:assert/strict'
-import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import {
   anOperation,
   aPool,
+  aSession,
   aSourceTree,
   assertSameBytes,
   backUpPaths,
@@ -20,6 +21,7 @@ import { systemRandom } from '../../base/random.ts'
 import { systemDisk } from '../../platform/index.ts'
 import { Repository } from '../../repository/index.ts'
 import { createLocalDiskStore } from '../../storage/index.ts'
+import { openLanes } from './lanes.ts'
 
 async function aPoolOnDisk(t: TestContext) {
   const path = join(temporaryFolder(t), 'pool')
@@ -81,4 +83,35 @@ test('an error of a worker carries its code', async (t) => {
   const folder = aSourceTree(t, MANY)
   const elsewhere = { workerStore: { kind: 'local', path: join(path, 'not', 'there') }, lanes: 2 } as const
   await assert.rejects(backUpPaths(op, store, [folder], elsewhere), { code: 'STORAGE_IO' })
+})
+
+test('whoever waits for a lane when a lane fails is told, however many wait', async (t) => {
+  const pool = join(temporaryFolder(t), 'pool')
+  const store = await createLocalDiskStore(anOperation('disk'), systemDisk(), pool)
+  await aPool(anOperation('making'), { store })
+  const folder = aSourceTree(t, { a: noise('a', 2_400_000) })
+  const op = anOperation('session')
+  const session = await aSession(op, store)
+  // Packs can't be put where their folder should be.
+  for (const name of readdirSync(join(pool, 'packs'))) {
+    rmdirSync(join(pool, 'packs', name))
+    writeFileSync(join(pool, 'packs', name), '')
+  }
+  const lanes = openLanes(session, { store: { kind: 'local', path: pool }, count: 2 })
+  const folderFd = openSync(folder, 'r')
+  const file = { folderFd, name: Buffer.from('a'), path: Buffer.from(join(folder.slice(1), 'a')), settledMs: 0 }
+  const results = await Promise.allSettled(
+    Array.from({ length: 12 }, async (_, n) => {
+      await (await lanes.submit(op, [{ ...file, part: { from: n, to: 2_400_000 } }])).answer
+      await lanes.flush(op)
+    }),
+  )
+  assert.ok(
+    results.every(({ status }) => status === 'rejected'),
+    results.map(({ status }) => status).join(' '),
+  )
+  await lanes.close()
+  await assert.rejects(lanes.submit(op, [file]), { code: /./ })
+  await session.end()
+  closeSync(folderFd)
 })

@@ -212,3 +212,35 @@ test('a cancelled operation publishes nothing more', async () => {
   await assert.rejects(writer.flush(op), { code: 'CANCELLED' })
   assert.deepEqual(await namesIn(anOperation('looking'), store, ''), [])
 })
+
+test('several writes at a time each store their own content', async () => {
+  const op = anOperation('several')
+  const store = new SlowStore()
+  const { writer, sealed, keys } = aChunkWriter({ store })
+  const contents = new Map<string, Buffer>()
+  const user = async (number: number) => {
+    for (let n = 0; n < 30; n++) {
+      // Half of each can be compressed: then what is stored lies in a buffer of the writer's.
+      const content = Buffer.concat([noise(`${number} ${n}`, 2000 + 700 * number + ((n * 97) % 1500)), Buffer.alloc(4000, number)])
+      contents.set((await writer.write(op, CHUNK_TYPE.data, content)).id.toString('hex'), content)
+    }
+  }
+  let isDone = false
+  const work = Promise.all([0, 1, 2, 3].map(user))
+    .then(() => writer.flush(op))
+    .then(() => {
+      isDone = true
+    })
+  while (!isDone) {
+    store.waiting.shift()?.()
+    for (let n = 0; n < 20; n++) await Promise.resolve()
+  }
+  await work
+  let found = 0
+  for (const { sha256 } of sealed) {
+    const { records, damage } = await verifyPack(op, store, keys, sha256)
+    assert.deepEqual(damage, [])
+    found += records.length
+  }
+  assert.equal(found, contents.size)
+})

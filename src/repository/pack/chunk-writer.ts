@@ -72,6 +72,8 @@ export class ChunkWriter {
   readonly #spare: Buffer[] = []
   readonly #compressor = new Compressor()
   readonly #inFlight = new Set<Promise<void>>()
+  /** Packs that wait for their turn to be published. */
+  #sealing = 0
   #failure: { error: unknown } | undefined
 
   constructor(options: ChunkWriterOptions) {
@@ -101,7 +103,7 @@ export class ChunkWriter {
     let kept = stored
     while (this.#open && !this.#fits(this.#open, length)) {
       // While this waits, another write may use the buffer of the compressor, or fill the next pack.
-      kept = Buffer.from(stored)
+      if (kept === stored) kept = Buffer.from(stored)
       await this.#seal(op, true)
     }
     const pack = this.#open ?? this.#begin(op, length)
@@ -150,7 +152,9 @@ export class ChunkWriter {
     if (!pack) return
     this.#open = undefined
     const bytes = this.#finish(pack, isFull)
+    this.#sealing++
     while (this.#inFlight.size >= (this.#options.inFlight ?? MOST_IN_FLIGHT)) await Promise.race(this.#inFlight)
+    this.#sealing--
     this.#throwFailure()
     op.check()
     const publishing = this.#publish(op, pack, bytes).catch((error: unknown) => {
@@ -197,7 +201,8 @@ export class ChunkWriter {
   /** Seals what is open and waits until every pack is durable. Throws the first failure; then nothing of this writer counts. */
   async flush(op: Operation): Promise<void> {
     await this.#seal(op, false)
-    while (this.#inFlight.size > 0) await Promise.race(this.#inFlight)
+    // Also what another caller is about to publish.
+    while (this.#inFlight.size + this.#sealing > 0) await Promise.race(this.#inFlight.size > 0 ? this.#inFlight : [undefined])
     this.#throwFailure()
   }
 }
