@@ -4,16 +4,18 @@
  * 1. A new epoch is published: whoever held an older one can no longer commit.
  * 2. What a crash left is taken in: packs that no segment lists get one; damaged segments are replaced, then quarantined.
  * 3. Chunks of packs that are missing or have another size are not known: the next backup stores them again. Sizes are looked at when they matter.
- * 4. Packs are published while the work goes on; segments when they are full and at the end; the manifest last, and only under the highest epoch.
- * 5. So that a prune may run beside it (docs/adr/0010-prune.md), the session announces itself before it reads what is about to be deleted, and commits
+ * 4. What the session itself finds damaged is stored again, and noted before it commits.
+ * 5. Packs are published while the work goes on; segments when they are full and at the end; the manifest last, and only under the highest epoch.
+ * 6. So that a prune may run beside it (docs/adr/0010-prune.md), the session announces itself before it reads what is about to be deleted, and commits
  *    under the gate, if nobody took it for ended.
- * 6. What is wrong with the index, or has become too much of it, is settled after that.
+ * 7. What is wrong with the index, or has become too much of it, is settled after that.
  */
 import { toTimestamp } from '../base/clock.ts'
 import { hasCode, invariant, TerpError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
 import type { Announcement, ObjectStore, PruningStore } from '../storage/index.ts'
+import { noteDamage } from './damage-list.ts'
 import { repositoryError } from './errors.ts'
 import { healFormat } from './format/format-file.ts'
 import type { ChunkIndex } from './index/chunk-index.ts'
@@ -83,6 +85,7 @@ export class WriteSession {
   readonly index: ChunkIndex
   #unindexed: SealedPack[] = []
   #unindexedRecords = 0
+  readonly #damage = new Map<string, Set<string> | 'all'>()
   #closed = false
 
   /** Held for as long as the session lives: a lock that nobody refers to could be closed with its file. */
@@ -148,15 +151,26 @@ export class WriteSession {
     this.index.addPack(pack)
   }
 
-  /** Takes note that what an error is about can not be read: it is stored again when it comes again. */
+  /** Takes note that what an error is about can not be read: it is stored again when it comes again, in whatever thread. */
   distrust(damage: TerpError): void {
     const { chunk, pack } = damage.context
-    if (typeof chunk === 'string') this.known.distrust(Buffer.from(chunk, 'hex'))
-    else if (typeof pack === 'string') {
+    this.#mayLack = true
+    if (typeof chunk === 'string') {
+      this.known.distrust(Buffer.from(chunk, 'hex'))
+      if (typeof pack === 'string') this.#note(pack, chunk)
+    } else if (typeof pack === 'string') {
       this.index.packs.setUnusable(pack)
-      this.#mayLack = true
       for (const id of this.index.addedIdsIn(pack)) this.known.distrust(id)
+      // One that is missing is seen by everybody.
+      if (!hasCode(damage, 'PACK_MISSING')) this.#damage.set(pack, 'all')
     }
+  }
+
+  #note(pack: string, chunk: string): void {
+    const chunks = this.#damage.get(pack) ?? new Set()
+    if (chunks === 'all') return
+    chunks.add(chunk)
+    this.#damage.set(pack, chunks)
   }
 
   /** Publishes the segment of what came so far. Between packs and manifest, and now and then in a long run. */
@@ -179,6 +193,8 @@ export class WriteSession {
   async commit(op: Operation, point: NewPoint): Promise<RecoveryPoint> {
     try {
       await this.publishIndex(op)
+      // First: a prune that sees the point sees which copy of what it needs is the good one.
+      if (this.#damage.size > 0) await noteDamage(op, this.repository, this.#damage)
       const publish = () => this.#publishPoint(op, point)
       const committed = this.#announced ? await this.#announced.store.sessions.gate(op, publish) : await publish()
       this.#closed = true

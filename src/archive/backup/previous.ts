@@ -121,6 +121,8 @@ export class PreviousTree {
       return true
     } catch (error) {
       if (!isKind(error, 'corrupt')) throw error
+      this.#session.distrust(error)
+      this.#op.warn({ code: error.code, message: `the content list of a file is damaged, so the file is read anew: ${error.message}` })
       return false
     }
   }

@@ -2,10 +2,6 @@ import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { storageError } from '../../storage/index.ts'
 import { plainText } from '../arguments.ts'
-import { USUAL_EFFORTS } from '../bench/efforts.ts'
-import { measureAll } from '../bench/measure-all.ts'
-import { describeBench, presentBench } from '../bench/present.ts'
-import { suggest } from '../bench/suggest.ts'
 import { type CommandHost, describe, withJson } from '../command.ts'
 import { cliError } from '../errors.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
@@ -40,6 +36,12 @@ async function bench(run: Run, options: Options) {
   const folder = resolve(plainText(options.data ?? '.', 'the folder'))
   if (namesIn(folder) === undefined) throw cliError('FILE_NOT_FOUND', `the folder ${folder} does not exist`, { context: { path: folder } })
   await checkRoom(run, folder)
+  const [{ USUAL_EFFORTS }, { measureAll }, { describeBench, presentBench }, { suggest }] = await Promise.all([
+    import('../bench/efforts.ts'),
+    import('../bench/measure-all.ts'),
+    import('../bench/present.ts'),
+    import('../bench/suggest.ts'),
+  ])
   const startMs = op.clock.monotonicMs()
   const measures = await measureAll(run, folder, USUAL_EFFORTS)
   const report = { folder, measures, suggestions: suggest(measures), durationMs: op.clock.monotonicMs() - startMs }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { type CommandHost, describe, withJson, withSecret } from '../command.ts'
 import { cliError } from '../errors.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
-import { makePool, type NewPoolOptions } from '../make-pool.ts'
+import type { NewPoolOptions } from '../make-pool.ts'
 import { poolFolder } from '../pool.ts'
 import { presentWarning } from '../present.ts'
 import type { Run } from '../run.ts'
@@ -42,6 +42,7 @@ async function poolInit(run: Run, dir: string, options: Options) {
   const canShow = !output.isJson && output.streams.isOutTerminal
   const recovery: NewPoolOptions['recovery'] =
     options.recoveryKeyOut === undefined ? (canShow ? 'shown' : 'none') : { file: options.recoveryKeyOut }
+  const { makePool } = await import('../make-pool.ts')
   const pool = await makePool(run, { folder, secret, recovery })
 
   if (pool.hasNewKeyFile) output.note(`made the key file ${keyFile}: without it, or the recovery key, nobody can open the pool`)

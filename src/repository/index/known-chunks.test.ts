@@ -42,6 +42,39 @@ test('another holder of the same memory sees what was added', () => {
   assert.equal(other.add(idOf(1)), false)
 })
 
+test('what one thread distrusts is new to all, until one of them stored it again', () => {
+  const known = KnownChunks.withRoomFor(10)
+  const other = new KnownChunks(known.memory)
+  known.add(idOf(1))
+  known.add(idOf(2))
+  known.distrust(idOf(1))
+  for (const one of [known, other]) {
+    assert.equal(one.has(idOf(1)), false)
+    assert.equal(one.hasAll(Buffer.concat([idOf(2), idOf(1)])), false)
+    assert.equal(one.has(idOf(2)), true)
+  }
+  assert.equal(other.add(idOf(1)), true)
+  for (const one of [known, other]) {
+    assert.equal(one.has(idOf(1)), true)
+    assert.equal(one.add(idOf(1)), false)
+    assert.equal(one.add(idOf(2)), false)
+  }
+  // Told once more, by somebody who asked for the old copy: what was stored again is there.
+  known.distrust(idOf(1))
+  assert.equal(other.add(idOf(1)), false)
+})
+
+test('when more is distrusted than can be remembered, nothing counts but what was stored since', () => {
+  const known = KnownChunks.withRoomFor(10)
+  const other = new KnownChunks(known.memory)
+  known.add(idOf(1))
+  for (let n = 2; n < 40_000; n++) known.distrust(idOf(n))
+  assert.equal(other.has(idOf(1)), false)
+  assert.equal(other.add(idOf(1)), true)
+  assert.equal(other.add(idOf(1)), false)
+  assert.equal(known.has(idOf(39_999)), false)
+})
+
 test('growing keeps everything that was known', () => {
   const known = KnownChunks.withRoomFor(1)
   const count = 300_000

@@ -5,6 +5,8 @@
  * A slot of the table is 16 bytes: the first 16 of the id (a keyed hash; two equal prefixes by chance are not to be expected in any lifetime).
  * The first word is never 0 in a taken slot and is claimed by compare-and-exchange; a reader that meets a slot half filled
  * takes the chunk for unknown, which only stores it twice. Slots are never freed: what a session said it has, it has.
+ *
+ * A chunk that turned out to be damaged stands in a second table, and once it was stored again in a third: so all threads know it, and one of them stores it.
  */
 import type { ImmediateReads } from '../../storage/index.ts'
 import { SealedObjectError } from '../format/sealed-object.ts'
@@ -18,6 +20,9 @@ const SLOT_WORDS = 4
 /** A table this full answers `unknown` instead of taking more; the session adds a larger one long before. */
 const FULL = 0.85
 const GROW_AT = 0.6
+const LEAST_SLOTS = 65_536
+/** Of the tables of what is damaged. When that is more, nothing counts but what was stored since. */
+const DISTRUST_SLOTS = 32_768
 
 /** A segment, for the other threads of this process. */
 export interface KnownSegment {
@@ -31,8 +36,16 @@ export interface KnownSegment {
 /** Plain values and shared memory. */
 export interface KnownChunksMemory {
   readonly tables: readonly SharedArrayBuffer[]
+  readonly distrust: Distrust
   /** What was stored before this session. */
   readonly stored?: { readonly packs: PackTableMemory; readonly segments: readonly KnownSegment[]; readonly keys: BlockKeys }
+}
+
+interface Distrust {
+  /** Of these no copy counts that was there before. */
+  readonly damaged: SharedArrayBuffer
+  /** Those of them that were stored again. */
+  readonly again: SharedArrayBuffer
 }
 
 export class KnownChunks {
@@ -40,12 +53,14 @@ export class KnownChunks {
   #stored: KnownChunksMemory['stored']
   /** The largest first: most of what is known is in there. */
   #segments: readonly SegmentTable[] = []
-  /** On this thread only: ids whose copy turned out to be damaged. */
-  readonly #distrusted = new Set<string>()
+  readonly #damaged: Int32Array
+  readonly #again: Int32Array
 
   /** `immediate`: of the store, in a thread that did not open the segments. */
   constructor(memory: KnownChunksMemory, immediate?: ImmediateReads) {
     this.adopt(memory)
+    this.#damaged = new Int32Array(memory.distrust.damaged)
+    this.#again = new Int32Array(memory.distrust.again)
     const { stored } = memory
     if (!stored) return
     this.#stored = stored
@@ -54,7 +69,8 @@ export class KnownChunks {
   }
 
   static withRoomFor(chunks: number): KnownChunks {
-    return new KnownChunks({ tables: [newTable(chunks)] })
+    const distrust = { damaged: newTable(0, DISTRUST_SLOTS), again: newTable(0, DISTRUST_SLOTS) }
+    return new KnownChunks({ tables: [newTable(chunks)], distrust })
   }
 
   /** What the index holds in usable packs is known. In its thread. */
@@ -83,7 +99,8 @@ export class KnownChunks {
   /** For the other threads: the same tables, not a copy. */
   get memory(): KnownChunksMemory {
     const tables = this.#tables.map((table) => table.buffer as SharedArrayBuffer)
-    return this.#stored ? { tables, stored: this.#stored } : { tables }
+    const distrust = { damaged: this.#damaged.buffer as SharedArrayBuffer, again: this.#again.buffer as SharedArrayBuffer }
+    return this.#stored ? { tables, distrust, stored: this.#stored } : { tables, distrust }
   }
 
   /** What was added since this thread got its memory. */
@@ -93,12 +110,12 @@ export class KnownChunks {
 
   /** True when the chunk was not known before; then the caller stores it. */
   add(id: Buffer): boolean {
-    if (this.#distrusted.size > 0 && this.#distrusted.delete(id.toString('latin1'))) return true
-    if (this.#isStored(id, 0)) return false
     const first = id.readInt32LE(0) || 1
     const second = id.readInt32LE(4)
     const third = id.readInt32LE(8)
     const fourth = id.readInt32LE(12)
+    if (this.#isDamaged(id, 0)) return insert(this.#again, first, second, third, fourth)
+    if (this.#isStored(id, 0)) return false
     for (let t = 0; t < this.#tables.length - 1; t++) {
       if (find(this.#tables[t] as Int32Array, first, second, third, fourth) === 'there') return false
     }
@@ -106,13 +123,24 @@ export class KnownChunks {
   }
 
   has(id: Buffer): boolean {
-    return this.#isStored(id, 0) || this.#isNew(id, 0)
+    return this.#has(id, 0)
   }
 
   /** Whether every one of the ids is known that stand one after the other in `ids`, 32 bytes each. */
   hasAll(ids: Uint8Array): boolean {
-    for (let at = 0; at < ids.length; at += 32) if (!this.#isStored(ids, at) && !this.#isNew(ids, at)) return false
+    for (let at = 0; at < ids.length; at += 32) if (!this.#has(ids, at)) return false
     return true
+  }
+
+  #has(id: Uint8Array, at: number): boolean {
+    if (this.#isDamaged(id, at)) return isIn(this.#again, id, at)
+    return this.#isStored(id, at) || this.#isNew(id, at)
+  }
+
+  /** Nearly always nothing is, and that is one look. */
+  #isDamaged(id: Uint8Array, at: number): boolean {
+    const count = Atomics.load(this.#damaged, 0)
+    return count > 0 && (isFull(this.#damaged) || isIn(this.#damaged, id, at))
   }
 
   #isStored(id: Uint8Array, at: number): boolean {
@@ -122,17 +150,13 @@ export class KnownChunks {
 
   /** Stored by this session. */
   #isNew(id: Uint8Array, at: number): boolean {
-    const first = wordAt(id, at) || 1
-    for (let i = 0; i < this.#tables.length; i++) {
-      const table = this.#tables[i] as Int32Array
-      if (find(table, first, wordAt(id, at + 4), wordAt(id, at + 8), wordAt(id, at + 12)) === 'there') return true
-    }
+    for (let i = 0; i < this.#tables.length; i++) if (isIn(this.#tables[i] as Int32Array, id, at)) return true
     return false
   }
 
-  /** The next `add` of this id on this thread answers that it is new, once: it is stored again. */
+  /** From now on, in all threads, no copy counts that was there before: the next `add` of this id answers that it is new. */
   distrust(id: Buffer): void {
-    this.#distrusted.add(id.toString('latin1'))
+    insert(this.#damaged, id.readInt32LE(0) || 1, id.readInt32LE(4), id.readInt32LE(8), id.readInt32LE(12))
   }
 
   get needsRoom(): boolean {
@@ -163,13 +187,21 @@ function blockSource(keys: BlockKeys, segment: KnownSegment, immediate: Immediat
 }
 
 /** Word 0 counts; the slots begin at word 4. The number of slots is a power of two. */
-function newTable(chunks: number): SharedArrayBuffer {
-  const slots = 2 ** Math.ceil(Math.log2(Math.max(65_536, chunks * 2)))
+function newTable(chunks: number, leastSlots = LEAST_SLOTS): SharedArrayBuffer {
+  const slots = 2 ** Math.ceil(Math.log2(Math.max(leastSlots, chunks * 2)))
   return new SharedArrayBuffer((slots + 1) * SLOT_WORDS * 4)
 }
 
 function slotsOf(table: Int32Array): number {
   return table.length / SLOT_WORDS - 1
+}
+
+function isFull(table: Int32Array): boolean {
+  return Atomics.load(table, 0) > FULL * slotsOf(table)
+}
+
+function isIn(table: Int32Array, id: Uint8Array, at: number): boolean {
+  return find(table, wordAt(id, at) || 1, wordAt(id, at + 4), wordAt(id, at + 8), wordAt(id, at + 12)) === 'there'
 }
 
 function find(table: Int32Array, first: number, second: number, third: number, fourth: number): 'there' | number {
@@ -187,7 +219,7 @@ function insert(table: Int32Array, first: number, second: number, third: number,
   for (;;) {
     const at = find(table, first, second, third, fourth)
     if (at === 'there') return false
-    if (at < 0 || Atomics.load(table, 0) > FULL * slotsOf(table)) return true
+    if (at < 0 || isFull(table)) return true
     if (Atomics.compareExchange(table, at, 0, first) === 0) {
       Atomics.store(table, at + 1, second)
       Atomics.store(table, at + 2, third)

@@ -1,6 +1,7 @@
 /**
  * What each pack holds, and what of it is needed. Of a chunk that stands in several packs one copy is kept: that in the pack which is needed most, so that
- * what an interrupted prune wrote is found and its sources go. Nothing is read but the index.
+ * what an interrupted prune wrote is found and its sources go. A copy that is known to be damaged is never that one; where all are, all are kept.
+ * Nothing is read but the index.
  */
 import { type DamageList, isListed } from '../damaged-chunks.ts'
 import { INDEX_RECORD_BYTES } from '../index/segment.ts'
@@ -34,6 +35,8 @@ export interface Accounting {
   readonly totalBytes: number
   /** For chunks that stand in several packs, the one that keeps it. */
   readonly keepers: ReadonlyMap<string, string>
+  /** Those of them that can be read in no pack: each pack keeps its own. In hexadecimal. */
+  readonly lost: readonly string[]
 }
 
 export interface AccountingInput {
@@ -95,21 +98,26 @@ export function accountFor(input: AccountingInput): Accounting {
   const keepers = chooseKeepers(copies, damage)
   let unreferencedBytes = 0
   let totalBytes = 0
-  for (const { id, use, storedBytes } of copies) if (keepers.get(id) === use.pack) use.keptBytes += storedBytes
+  const lost = new Set<string>()
+  for (const { id, use, storedBytes } of copies) {
+    const keeper = keepers.get(id)
+    if (keeper === undefined) lost.add(Buffer.from(id, 'latin1').toString('hex'))
+    if (keeper === undefined || keeper === use.pack) use.keptBytes += storedBytes
+  }
   for (const use of packs.values()) {
     totalBytes += use.totalBytes
     if (!use.isFresh) unreferencedBytes += use.totalBytes - use.keptBytes
   }
-  return { packs, unreferencedBytes, unexplainedBytes, totalBytes, keepers }
+  return { packs, unreferencedBytes, unexplainedBytes, totalBytes, keepers, lost: [...lost] }
 }
 
 /** The copies of one chunk may lie in one pack (two segments that list it): it is kept once. */
 function chooseKeepers(copies: readonly { readonly id: string; readonly use: Use }[], damage: DamageList): Map<string, string> {
   const best = new Map<string, { readonly use: Use; readonly rank: number }>()
   for (const { id, use } of copies) {
-    const isSound = use.isWhole && !use.isDoomed && !isListed(damage, use.pack, Buffer.from(id, 'latin1'))
-    // What can't be read is kept only where there is nothing better; what a session just stored may go with it.
-    const rank = (isSound ? 2 : use.isDoomed ? 0 : 1) + (use.isFresh ? 0 : use.liveBytes / Math.max(1, use.totalBytes) / 2)
+    if (!use.isWhole || isListed(damage, use.pack, Buffer.from(id, 'latin1'))) continue
+    // What has a tombstone is kept only where there is nothing better; what a session just stored may go with it.
+    const rank = (use.isDoomed ? 0 : 1) + (use.isFresh ? 0 : use.liveBytes / Math.max(1, use.totalBytes) / 2)
     const other = best.get(id)
     if (!other || rank > other.rank || (rank === other.rank && use.pack < other.use.pack)) best.set(id, { use, rank })
   }

@@ -17,5 +17,13 @@ export const pruneError = defineErrors({
   PRUNE_SUPERSEDED: { kind: 'conflict', hint: 'Another expire or prune took over meanwhile; run the command again.' },
   PRUNE_RESURRECTED: { kind: 'conflict', hint: 'A backup came to need it while it waited to be deleted; it stays, and nothing is lost.' },
   PRUNE_PACK_KEPT: { kind: 'corrupt', hint: 'It could not be read as a whole, so it stays as it is; run `terp pool verify --read-data`.' },
+  PRUNE_COPY_DAMAGED: {
+    kind: 'corrupt',
+    hint: 'What it stood for is kept elsewhere, and nothing is lost by this prune; run `terp pool verify --read-data`, so that it is noted.',
+  },
+  PRUNE_COPIES_DAMAGED: {
+    kind: 'corrupt',
+    hint: 'None of the packs that hold it goes; run `terp pool verify --read-data`, then a backup, which stores again what it finds.',
+  },
   POINT_LAST: { kind: 'conflict', hint: 'Nothing was expired: leave one recovery point of each source, or repeat with --allow-last.' },
 })

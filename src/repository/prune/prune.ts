@@ -2,11 +2,12 @@
  * Prune: deletes what no recovery point needs, while backups go on. The protocol is that of docs/adr/0010-prune.md, and test/model/prune.model.test.ts explores
  * it under the names of the functions here:
  *
- * 1. listAndMark: the index, the sessions, the points; their trees are walked. Whatever can't be read ends the run.
+ * 1. listAndMark: the index, the sessions, the points; their trees are walked. Whatever can't be read ends the run. Of chunks that stand in several packs, the
+ *    copies that are to stay are read, and count only if they can be.
  * 2. repack: what is needed of mostly needless packs is copied, published and listed.
  * 3. entomb, under the gate: points committed since are walked; tombstones become durable, with the sessions that are open. Sessions that begin later
  *    take the chunks of these packs for unknown.
- * 4. When all those sessions have ended, now or in a later run – recheck, under the gate: what lives again stays.
+ * 4. When all those sessions have ended, now or in a later run – recheck, under the gate: what lives again stays, and so does what can't be read elsewhere.
  * 5. rewriteIndex, deletePacks, forget: no index names what is gone, no tombstone is dropped before its pack is.
  *
  * It may be cut off anywhere; the next run goes on from the tombstones.
@@ -34,6 +35,7 @@ import { checkPlausible, isPlausible, type PrunePlan, planPrune } from './plan.t
 import { Recheck } from './recheck.ts'
 import { repack, repackedBytes } from './repack.ts'
 import { rewriteIndex } from './rewrite-index.ts'
+import { SoundCopies } from './sound-copies.ts'
 import { Survey, TRASH, type WalkTree } from './survey.ts'
 
 export interface PruneOptions {
@@ -106,8 +108,7 @@ class PruneRun {
     this.#deletion = await readDeletion(op, this.#repository)
     const survey = await this.#listAndMark(op)
     try {
-      const accounting = await this.#plausible(op, survey)
-      const plan = planPrune(accounting)
+      const { accounting, plan } = await this.#plan(op, survey, new SoundCopies(survey))
       const written = await repackedBytes(op, survey, accounting, plan.repack)
       const ready = this.#deletion.tombstones.filter((group) => !isAwaited(group, survey.sessions)).flatMap(({ packs }) => packs)
       // What gets a tombstone now goes with it, unless a session is open.
@@ -127,13 +128,13 @@ class PruneRun {
     await this.#begin(op)
     const survey = await this.#listAndMark(op)
     try {
-      const accounting = await this.#plausible(op, survey)
-      const plan = planPrune(accounting)
+      const copies = new SoundCopies(survey)
+      const { accounting, plan } = await this.#plan(op, survey, copies)
       const repacked = await repack(op, survey, accounting, plan.repack)
       this.#into = repacked.into
       await this.#entomb(op, survey, accounting, [...plan.drop.map(({ pack }) => pack), ...repacked.into.keys()])
       await this.#awaitSessions(op)
-      const doomed = await this.#recheck(op, survey)
+      const doomed = await this.#recheck(op, survey, copies)
       await rewriteIndex(op, this.#store, this.#repository.keys, new Set(doomed))
       await this.#deletePacks(op, survey, doomed)
       await this.#forget(op, survey, new Set(doomed))
@@ -187,6 +188,22 @@ class PruneRun {
     const accounting = survey.account()
     this.#accounted = { packs: accounting.packs, marked: survey.live.count }
     return accounting
+  }
+
+  /** One that relies on no copy of a chunk that can't be read. */
+  async #plan(op: Operation, survey: Survey, copies: SoundCopies): Promise<{ accounting: Accounting; plan: PrunePlan }> {
+    let accounting = await this.#plausible(op, survey)
+    let plan = planPrune(accounting)
+    while (!(await copies.hold(op, accounting, plan))) {
+      accounting = this.#account(survey)
+      plan = planPrune(accounting)
+    }
+    const [first] = accounting.lost
+    if (first) {
+      const message = `${accounting.lost.length} chunks can be read in none of several packs, such as ${first.slice(0, 12)}…: all of these packs stay`
+      op.warn({ code: 'PRUNE_COPIES_DAMAGED', message, item: first })
+    }
+    return { accounting, plan }
   }
 
   /** What expired points explain is asked only when there is much to be explained: to walk them costs as much as those that are needed. */
@@ -249,7 +266,7 @@ class PruneRun {
   }
 
   /** Of the packs with tombstones that wait for nobody, those that may go; the others are resurrected. */
-  async #recheck(op: Operation, survey: Survey): Promise<string[]> {
+  async #recheck(op: Operation, survey: Survey, copies: SoundCopies): Promise<string[]> {
     for (;;) {
       // Directories are read before the gate is closed; under it, only whether anything came since is asked.
       const marked = survey.live.count
@@ -257,6 +274,7 @@ class PruneRun {
       const ready = this.#deletion.tombstones.filter((group) => !isAwaited(group, sessions))
       const recheck = new Recheck({
         survey,
+        copies,
         tombstoned: tombstonedPacks(this.#deletion),
         into: this.#into,
         needless: this.#needless(survey),

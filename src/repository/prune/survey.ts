@@ -50,7 +50,7 @@ export class Survey {
   readonly explained: LiveSet
   /** Their manifests. */
   readonly due: ExpiredPoint[] = []
-  readonly damage: DamageList
+  readonly #damage: Map<string, Set<string> | 'all'>
   readonly listed = new Map<string, number>()
   readonly present = new Map<string, number>()
   readonly visible: RecoveryPoint[] = []
@@ -58,6 +58,8 @@ export class Survey {
   readonly #trees: Bitmap
   readonly #walked = new Set<string>()
   readonly #segments: Set<string>
+  /** Of segments that came since. */
+  readonly #later: ChunkIndex[] = []
 
   private constructor(
     repository: Repository,
@@ -69,7 +71,7 @@ export class Survey {
     this.repository = repository
     this.index = index
     this.sessions = sessions
-    this.damage = damage
+    this.#damage = new Map([...damage].map(([pack, chunks]) => [pack, chunks === 'all' ? chunks : new Set(chunks)]))
     this.#options = options
     this.#trees = treeOrdinals(index)
     this.live = new LiveSet(index, this.#trees)
@@ -115,7 +117,8 @@ export class Survey {
     const fresh = needed.filter(({ object }) => !this.#walked.has(object))
     const kept = deletion.expired.filter((one) => !this.#walked.has(one.object) && !this.#isDue(op, one, sessions))
     if (fresh.length + kept.length === 0) return false
-    if (this.#walked.size > 0) await this.#openLater(op)
+    // Also the first time: a backup may have committed since the index was opened.
+    await this.#openLater(op)
     let done = 0
     for (const point of fresh) {
       op.progress({ phase: 'recovery points', filesDone: done++, filesTotal: fresh.length, bytesDone: 0 })
@@ -159,6 +162,17 @@ export class Survey {
     }
   }
 
+  /** What was found damaged, in this run or before. */
+  get damage(): DamageList {
+    return this.#damage
+  }
+
+  /** For this run. Only who writes may note it in the repository. */
+  noteDamage(pack: string, id: Buffer): void {
+    const chunks = this.#damage.get(pack) ?? new Set()
+    if (chunks !== 'all') this.#damage.set(pack, chunks.add(id.toString('hex')))
+  }
+
   account(): Accounting {
     const fresh = new Set<string>()
     for (const { lines } of this.sessions) {
@@ -179,7 +193,7 @@ export class Survey {
   }
 
   close(): void {
-    this.index.close()
+    for (const index of [this.index, ...this.#later]) index.close()
   }
 
   #dueOf(op: Operation, sessions: readonly LiveSession[]): void {
@@ -199,7 +213,10 @@ export class Survey {
     const later = files.filter(({ name }) => !this.#segments.has(name))
     for (const file of files) if (!later.includes(file)) file.close()
     for (const { name } of later) this.#segments.add(name)
-    if (later.length > 0) this.live.addLater(new ChunkIndex(later))
+    if (later.length === 0) return
+    const index = new ChunkIndex(later)
+    this.#later.push(index)
+    this.live.addLater(index)
   }
 
   /** One whose manifest is gone from the trash too was dealt with. */
