@@ -70,8 +70,8 @@ export class SoundCopies {
   }
 
   /**
-   * Of chunks that stand in several packs, reads the copies that the plan keeps where it lets another go or writes one anew. False when some can't be read: then there must be another account, and another plan. In the
-   * end no pack goes for a copy that nobody has seen.
+   * Of chunks that stand in several packs, reads the copies that the plan keeps where it lets another go or writes one anew. False when some can't be read:
+   * then there must be another account, and another plan. So the good copy is chosen; the recheck reads again what packs go for.
    */
   async hold(op: Operation, { keepers }: Accounting, plan: PrunePlan): Promise<boolean> {
     const { index } = this.#survey
