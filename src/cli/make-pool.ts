@@ -52,7 +52,7 @@ export async function makePool(run: Run, options: NewPoolOptions): Promise<NewPo
     const lock = await lockPool(run, { folder, store })
     try {
       const secrets = [{ secret, label: secret.kind }, ...(recovery ? [{ secret: recovery.secret, label: 'recovery key' }] : [])]
-      const contentHash = hasShaInstructions() ? 'sha256' : 'blake2b'
+      const contentHash = hasShaInstructions() ? 'sha256' : 'blake3'
       const repository = await Repository.create(op, store, { kind: 'pool', chunking: DEFAULT_CHUNKING, secrets, contentHash })
       const recoveryWords = options.recovery === 'shown' ? recovery?.words : undefined
       return { folder, store, repository, descriptor: { kind: 'local', path: folder }, hasNewKeyFile: isNew, recoveryWords }
