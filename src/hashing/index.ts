@@ -1,1 +1,1 @@
-export { blake3, createBlake3, createScriptBlake3, type Hasher, hasBlake3Kernel } from './blake3.ts'
+export { blake3, createBlake3, type Hasher, hasBlake3Kernel, scriptBlake3 } from './blake3.ts'

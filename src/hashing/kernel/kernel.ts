@@ -1,6 +1,7 @@
 /** BLAKE3 of pieces of 64 KiB as WebAssembly (assembly/, compiled into kernel-bytes.ts). Between two calls it keeps nothing that matters. */
 import { invariant } from '../../base/errors.ts'
 import { loadKernel } from '../../base/web-assembly.ts'
+import { PIECE_BYTES, type TreeHash } from '../tree.ts'
 import { KERNEL_BASE64 } from './kernel-bytes.ts'
 
 /** assembly/blake3.ts says what they do. */
@@ -11,11 +12,10 @@ interface KernelExports {
   hashValues(count: number, isRoot: boolean): void
 }
 
-export const PIECE_BYTES = 65_536
 const VALUE_BYTES = 32
 const MEMORY_BYTES = 131_072
 
-export class Blake3Kernel {
+export class Blake3Kernel implements TreeHash {
   readonly #exports: KernelExports
   readonly #piece: Uint8Array
   readonly #values: Uint8Array
@@ -32,7 +32,6 @@ export class Blake3Kernel {
     this.#values = new Uint8Array(memory, exports.VALUES.value, 2 * VALUE_BYTES)
   }
 
-  /** The chaining value of a piece, the `number`th of its content from 0 on; the hash if `isRoot`. Only the last piece may be short. */
   ofPiece(bytes: Uint8Array, number: number, isRoot: boolean): Buffer {
     invariant(number < 2 ** 32, 'a piece has a number of 32 bits')
     this.#piece.set(bytes)
@@ -40,7 +39,6 @@ export class Blake3Kernel {
     return this.#value()
   }
 
-  /** Of two parts of a tree. */
   ofParent(left: Uint8Array, right: Uint8Array, isRoot: boolean): Buffer {
     this.#values.set(left)
     this.#values.set(right, VALUE_BYTES)
