@@ -1,6 +1,6 @@
 /**
- * Compiles src/chunking/kernel/assembly into src/chunking/kernel/kernel-bytes.ts, which lies in the repository so that running from it needs no
- * compiler: `npm run build:kernel`. test/kernel.test.ts holds the two together.
+ * Compiles the assembly/ of src/chunking/kernel and src/hashing/kernel into the kernel-bytes.ts beside it, which lies in the repository so that
+ * running from it needs no compiler: `npm run build:kernel`. test/kernel.test.ts holds the two together.
  */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -8,8 +8,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dirname, '..')
-export const KERNEL_PAGE = join(ROOT, 'src/chunking/kernel/kernel-bytes.ts')
-const SOURCES = ['gear32', 'sieve'].map((rule) => `src/chunking/kernel/assembly/${rule}.ts`)
+/** By folder, the sources of its kernel. */
+const KERNELS = { 'src/chunking/kernel': ['gear32', 'sieve'], 'src/hashing/kernel': ['blake3'] } as const
+export type KernelFolder = keyof typeof KERNELS
+export const KERNEL_FOLDERS = Object.keys(KERNELS) as KernelFolder[]
 const OPTIONS = ['-O3', '--noAssert', '--runtime', 'stub', '--importMemory', '--noExportMemory', '--enable', 'simd']
 
 /** WebAssembly of AssemblyScript, by the compiler that package.json pins. */
@@ -27,10 +29,14 @@ export function compileAssembly(entries: readonly string[]): Buffer {
   }
 }
 
-/** The text of kernel-bytes.ts. */
-export function kernelPage(): string {
+export function kernelPagePath(folder: KernelFolder): string {
+  return join(ROOT, folder, 'kernel-bytes.ts')
+}
+
+/** The text of its kernel-bytes.ts. */
+export function kernelPage(folder: KernelFolder): string {
   const lines =
-    compileAssembly(SOURCES)
+    compileAssembly(KERNELS[folder].map((source) => `${folder}/assembly/${source}.ts`))
       .toString('base64')
       .match(/.{1,120}/g) ?? []
   return [
@@ -42,4 +48,4 @@ export function kernelPage(): string {
   ].join('\n')
 }
 
-if (import.meta.main) writeFileSync(KERNEL_PAGE, kernelPage())
+if (import.meta.main) for (const folder of KERNEL_FOLDERS) writeFileSync(kernelPagePath(folder), kernelPage(folder))

@@ -156,8 +156,8 @@ function ids(): Line[] {
   const chunk = (type: ChunkType) => hex(chunkId(vectorKeys(), type, Buffer.from('hello')))
   return [
     ['chunk ids', [1, 2, 3].map((type) => chunk(type as ChunkType)).join(' '), 'of "hello" with types 1, 2, 3'],
-    ['chunk id with blake2b', hex(chunkId({ ...vectorKeys(), contentHash: 'blake2b' }, 1, Buffer.from('hello'))), 'of "hello" with type 1'],
-    ['object hash with blake2b', objectHash({ contentHash: 'blake2b', objectHash: 'blake2b' }, Buffer.from('hello')), 'of "hello"'],
+    ['chunk id with blake3', hex(chunkId({ ...vectorKeys(), contentHash: 'blake3' }, 1, Buffer.from('hello'))), 'of "hello" with type 1'],
+    ['object hash with blake3', objectHash({ contentHash: 'blake3', objectHash: 'blake3' }, Buffer.from('hello')), 'of "hello"'],
     ['source id', `${SOURCE}=${sourceId(vectorKeys(), SOURCE)}`, 'name=id'],
   ]
 }

@@ -7,6 +7,7 @@ import { equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/errors.ts'
 import { randomHex } from '../base/random.ts'
 import { DEFAULT_CHUNKING } from '../chunking/index.ts'
+import { hasBlake3Kernel } from '../hashing/index.ts'
 import { hasShaInstructions } from '../platform/index.ts'
 import { makeRecoveryKey, parseKeyFile, Repository, repositoryError, type Secret } from '../repository/index.ts'
 import { createLocalDiskStore } from '../storage/index.ts'
@@ -52,7 +53,7 @@ export async function makePool(run: Run, options: NewPoolOptions): Promise<NewPo
     const lock = await lockPool(run, { folder, store })
     try {
       const secrets = [{ secret, label: secret.kind }, ...(recovery ? [{ secret: recovery.secret, label: 'recovery key' }] : [])]
-      const contentHash = hasShaInstructions() ? 'sha256' : 'blake2b'
+      const contentHash = hasShaInstructions() || !hasBlake3Kernel() ? 'sha256' : 'blake3'
       const repository = await Repository.create(op, store, { kind: 'pool', chunking: DEFAULT_CHUNKING, secrets, contentHash })
       const recoveryWords = options.recovery === 'shown' ? recovery?.words : undefined
       return { folder, store, repository, descriptor: { kind: 'local', path: folder }, hasNewKeyFile: isNew, recoveryWords }

@@ -72,7 +72,7 @@ export class Repository {
     for (const name of FORMAT_NAMES) {
       if (await store.head(op, name)) throw repositoryError('REPOSITORY_EXISTS', `there is a repository in ${store.description} already`)
     }
-    const contentHash = options.shared?.format.contentHash ?? options.contentHash ?? 'blake2b'
+    const contentHash = options.shared?.format.contentHash ?? options.contentHash ?? 'blake3'
     const format: RepositoryFormat = {
       version: FORMAT_VERSION,
       contentHash,

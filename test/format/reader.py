@@ -18,7 +18,48 @@ TYPES = ["file", "folder", "symlink", "fifo", "character-device", "block-device"
 DATA, PAGE, LIST = 1, 2, 3
 
 
-HASHES = {"sha256": hashlib.sha256, "blake2b": hashlib.blake2b}
+IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
+PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+MIXED = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15), (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
+CHUNK_START, CHUNK_END, PARENT, ROOT = 1, 2, 4, 8
+
+
+def compress(value, block, counter, flags):
+    m = struct.unpack("<16I", block.ljust(64, b"\0"))
+    v = [*value, *IV[:4], counter & 0xFFFFFFFF, counter >> 32, len(block), flags]
+    for _ in range(7):
+        for i, (a, b, c, d) in enumerate(MIXED):
+            for word, right, later in ((m[2 * i], 16, 12), (m[2 * i + 1], 8, 7)):
+                v[a] = (v[a] + v[b] + word) & 0xFFFFFFFF
+                v[d] ^= v[a]
+                v[d] = (v[d] >> right | v[d] << 32 - right) & 0xFFFFFFFF
+                v[c] = (v[c] + v[d]) & 0xFFFFFFFF
+                v[b] ^= v[c]
+                v[b] = (v[b] >> later | v[b] << 32 - later) & 0xFFFFFFFF
+        m = tuple(m[i] for i in PERMUTATION)
+    return tuple(v[i] ^ v[i + 8] for i in range(8))
+
+
+def blake3_leaf(data, counter, root):
+    value = IV
+    blocks = [data[at:at + 64] for at in range(0, len(data), 64)] or [b""]
+    for i, block in enumerate(blocks):
+        flags = (CHUNK_START if i == 0 else 0) | (CHUNK_END | root if i == len(blocks) - 1 else 0)
+        value = compress(value, block, counter, flags)
+    return value
+
+
+def blake3(data):  # §3
+    leaves = [data[at:at + 1024] for at in range(0, len(data), 1024)] or [b""]
+    level = [blake3_leaf(leaf, i, ROOT if len(leaves) == 1 else 0) for i, leaf in enumerate(leaves)]
+    while len(level) > 1:
+        flags = PARENT | (ROOT if len(level) == 2 else 0)
+        pairs = [level[i:i + 2] for i in range(0, len(level), 2)]
+        level = [compress(IV, struct.pack("<16I", *pair[0], *pair[1]), 0, flags) if len(pair) == 2 else pair[0] for pair in pairs]
+    return struct.pack("<8I", *level[0])
+
+
+HASHES = {"sha256": lambda data: hashlib.sha256(data).digest(), "blake3": blake3}
 
 class Damaged(Exception):
     pass
@@ -147,7 +188,7 @@ class Pool:
 
     def sealed(self, name, kind, place, digest):  # §10
         data = open(self.path(name), "rb").read()
-        check(HASHES[self.format.get("object_hash", "sha256")](data).hexdigest()[:64] == digest, f"the checksum of {name} is wrong")
+        check(HASHES[self.format.get("object_hash", "sha256")](data).hex() == digest, f"the checksum of {name} is wrong")
         check(data[:16] == b"TERPOBJ1\1" + bytes([kind]) + bytes(6), f"{name} begins wrongly")
         key = committed(self.meta_key, data[16:48], b"terp/1/object", data[48:80], name)
         p, b = struct.unpack_from("<II", data, 80)
@@ -230,7 +271,7 @@ class Pool:
                 content = unseal(key, offset, file.read(stored), associated, f"chunk {chunk.hex()} in pack {name}")
                 if compression:
                     content = zstandard.ZstdDecompressor().decompress(content, max_output_size=length)
-                again = hmac.digest(self.id_key, HASHES[self.format.get("content_hash", "sha256")](content).digest() + bytes([kind]), "sha256")
+                again = hmac.digest(self.id_key, HASHES[self.format.get("content_hash", "sha256")](content) + bytes([kind]), "sha256")
                 check(len(content) == length and again == chunk, f"chunk {chunk.hex()} has other content")
                 return content
             except (Damaged, OSError, zstandard.ZstdError) as error:

@@ -10,6 +10,7 @@ import { wordlist } from '@scure/bip39/wordlists/english.js'
 import { backUp } from '../../src/archive/index.ts'
 import { startOperation } from '../../src/base/operation.ts'
 import { seededRandom, systemRandom } from '../../src/base/random.ts'
+import { blake3 } from '../../src/hashing/index.ts'
 import { systemDisk } from '../../src/platform/index.ts'
 import { makeRecoveryKey, openWriteSession, parseKeyFile, parsePassphrase, Repository, type Secret } from '../../src/repository/index.ts'
 import { createLocalDiskStore } from '../../src/storage/index.ts'
@@ -73,6 +74,8 @@ describe('the reader written from docs/format.md', { skip }, () => {
       // Small, so that bundles cross chunks, files have lists, lists have lists, and there are many packs.
       chunking: { algorithm: 'sieve', minBytes: 256, targetBytes: 1024, maxBytes: 4096 },
       packBytes: 262_144,
+      // BLAKE3 in plain Python would take minutes; it has a test of its own.
+      contentHash: 'sha256',
       keyCosts: { memoryKib: 65_536, passes: 3 },
       secrets: [
         { secret: parseKeyFile(fs.readFileSync(join(scratch, 'key'))), label: 'key' },
@@ -113,6 +116,21 @@ describe('the reader written from docs/format.md', { skip }, () => {
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as Listed)
+
+  it('computes BLAKE3 as Terp does', async () => {
+    const content = Buffer.from(seededRandom('reader/blake3').bytes(70_000))
+    const lengths = [0, 1, 64, 65, 1024, 1025, 5000, 70_000]
+    const program = 'import sys, reader\ndata = sys.stdin.buffer.read()\nfor n in sys.argv[1:]: print(reader.blake3(data[:int(n)]).hex())'
+    const hashes = execFileSync(PYTHON, ['-B', '-c', program, ...lengths.map(String)], {
+      input: content,
+      encoding: 'utf8',
+      env: { PYTHONPATH: import.meta.dirname },
+    })
+    assert.deepEqual(
+      hashes.trim().split('\n'),
+      lengths.map((length) => blake3(content.subarray(0, length)).toString('hex')),
+    )
+  })
 
   it('lists the recovery points of all sources', async () => {
     const points = JSON.parse((await read('list')).toString()) as { source: string; statistics: { files: number } }[]

@@ -118,8 +118,8 @@ describe('the test vectors of docs/format.md', () => {
     ids.forEach((id, i) => {
       assert.equal(chunkId(keys(), (i + 1) as ChunkType, Buffer.from('hello')).toString('hex'), id)
     })
-    assert.equal(chunkId({ ...keys(), contentHash: 'blake2b' }, 1, Buffer.from('hello')).toString('hex'), text('chunk id with blake2b'))
-    assert.equal(objectHash({ contentHash: 'blake2b', objectHash: 'blake2b' }, Buffer.from('hello')), text('object hash with blake2b'))
+    assert.equal(chunkId({ ...keys(), contentHash: 'blake3' }, 1, Buffer.from('hello')).toString('hex'), text('chunk id with blake3'))
+    assert.equal(objectHash({ contentHash: 'blake3', objectHash: 'blake3' }, Buffer.from('hello')), text('object hash with blake3'))
     assert.deepEqual(pairs('source id'), [[SOURCE, sourceId(keys(), SOURCE)]])
   })
 

@@ -3,23 +3,8 @@
  * take the views of it away. Buffers that are allocated here are searched where they lie.
  */
 import { invariant } from '../../base/errors.ts'
+import { type LoadedKernel, loadKernel, WEB_ASSEMBLY_PAGE_BYTES } from '../../base/web-assembly.ts'
 import { KERNEL_BASE64 } from './kernel-bytes.ts'
-
-/** What is used of WebAssembly: the types of Node leave it out. */
-declare namespace WebAssembly {
-  class Memory {
-    constructor(descriptor: { initial: number; maximum: number })
-    readonly buffer: ArrayBuffer
-  }
-  class Module {
-    constructor(bytes: Uint8Array)
-  }
-  class Instance {
-    constructor(module: Module, imports: { env: { memory: Memory } })
-    readonly exports: unknown
-  }
-  function validate(bytes: Uint8Array): boolean
-}
 
 /** All addresses are in the kernel's memory; the answer is the first position from `from` on and before `to` that ends a chunk, else 0. */
 export interface KernelSearches {
@@ -30,13 +15,12 @@ export interface KernelSearches {
 /** A kernel's buffers together have at most this many bytes. What is not touched costs no memory. */
 export const KERNEL_BUFFERS_BYTES = 67_108_864
 
-const PAGE_BYTES = 65_536
 /** A buffer begins on a line of the processor's cache. */
 const ALIGN_BYTES = 64
 /** The searches look a little past the end of what they were given, and address 0 stands for nothing. */
 const MARGIN_BYTES = ALIGN_BYTES
 /** For the kernel's own buffers: its key, and windows of what lies elsewhere. */
-const OWN_BYTES = 4 * PAGE_BYTES
+const OWN_BYTES = 4 * WEB_ASSEMBLY_PAGE_BYTES
 
 export class Kernel {
   readonly search: KernelSearches
@@ -45,15 +29,13 @@ export class Kernel {
 
   /** Undefined where the processor or the runtime has no SIMD for WebAssembly. */
   static load(): Kernel | undefined {
-    const bytes = Uint8Array.from(atob(KERNEL_BASE64), (character) => character.charCodeAt(0))
-    return WebAssembly.validate(bytes) ? new Kernel(new WebAssembly.Module(bytes)) : undefined
+    const loaded = loadKernel(KERNEL_BASE64, KERNEL_BUFFERS_BYTES + OWN_BYTES)
+    return loaded && new Kernel(loaded)
   }
 
-  private constructor(module: WebAssembly.Module) {
-    const pages = (KERNEL_BUFFERS_BYTES + OWN_BYTES) / PAGE_BYTES
-    const memory = new WebAssembly.Memory({ initial: pages, maximum: pages })
-    this.#memory = memory.buffer
-    this.search = new WebAssembly.Instance(module, { env: { memory } }).exports as KernelSearches
+  private constructor({ memory, exports }: LoadedKernel) {
+    this.#memory = memory
+    this.search = exports as KernelSearches
   }
 
   /** Zeros. It is never given back while the kernel lives. */

@@ -34,7 +34,7 @@ const MACHINE: Measures = {
   cores: 2,
   hasShaInstructions: false,
   compressed: 0.4,
-  rates: { cut: 6e9, sha256: 0.3e9, blake2b: 0.6e9, compress: 0.2e9, encrypt: 2e9, decode: 0.3e9 },
+  rates: { cut: 6e9, sha256: 0.3e9, blake3: 0.6e9, compress: 0.2e9, encrypt: 2e9, decode: 0.3e9 },
   disk: { publish: 200e6, publishMs: 2, read: 400e6, isCached: false },
   trial: { files: 1000, bytes: 1e8, storedBytes: 4e7, backupMs: 500, unchangedMs: 10, restoreMs: 400 },
 }
@@ -115,9 +115,9 @@ describe('what is suggested', () => {
     assert.deepEqual(aboutOf(MACHINE), ['first-backup', 'restore', 'hash'])
     assert.match(textAbout(MACHINE, 'first-backup'), /the processor is the limit.*a faster disk would not help/)
     assert.match(textAbout(MACHINE, 'restore'), /writing to the disk is the limit/)
-    assert.match(textAbout(MACHINE, 'hash'), /no instructions for SHA-256: new pools use BLAKE2b \(2\.0 times as fast here\)/)
+    assert.match(textAbout(MACHINE, 'hash'), /no instructions for SHA-256: new pools use BLAKE3 \(2\.0 times as fast here\)/)
     const modern = { ...MACHINE, hasShaInstructions: true, rates: { ...MACHINE.rates, sha256: 1.8e9 } }
-    assert.match(textAbout(modern, 'hash'), /new pools use it \(3\.0 times as fast as BLAKE2b here\)/)
+    assert.match(textAbout(modern, 'hash'), /new pools use it \(3\.0 times as fast as BLAKE3 here\)/)
   })
 
   it('tells what is odd about a machine', () => {

@@ -4,7 +4,7 @@
 export interface Rates {
   readonly cut: number
   readonly sha256: number
-  readonly blake2b: number
+  readonly blake3: number
   /** Compressed, decompressed and compared, as every chunk is before it counts. */
   readonly compress: number
   readonly encrypt: number
@@ -55,7 +55,7 @@ export interface Limit {
 
 /** Of a first backup that reads from this disk and writes to it: what each part could do alone, the slowest decides. */
 export function backupLimit({ cores, rates, disk, compressed, hasShaInstructions }: Measures): Limit {
-  const hash = hasShaInstructions ? rates.sha256 : rates.blake2b
+  const hash = hasShaInstructions ? rates.sha256 : rates.blake3
   // What is stored is encrypted, and hashed once more for the pack's name.
   const core = 1 / (1 / rates.cut + 1 / hash + 1 / rates.compress + compressed / rates.encrypt + compressed / hash)
   return slowest({ processor: core * Math.min(cores, MOST_WORKERS), reading: disk.read, writing: disk.publish / compressed })

@@ -22,7 +22,7 @@ export function presentBench({ folder, measures, suggestions, durationMs }: Benc
     rates: {
       cut: Math.round(rates.cut),
       sha256: Math.round(rates.sha256),
-      blake2b: Math.round(rates.blake2b),
+      blake3: Math.round(rates.blake3),
       compress: Math.round(rates.compress),
       encrypt: Math.round(rates.encrypt),
       decode: Math.round(rates.decode),
@@ -56,7 +56,7 @@ export function describeBench(output: Output, { folder, measures, suggestions, d
     output.bold(`One core of ${cores}`),
     row('cut', rate(rates.cut)),
     row('SHA-256', rate(rates.sha256)),
-    row('BLAKE2b', rate(rates.blake2b)),
+    row('BLAKE3', rate(rates.blake3)),
     row('compress', rate(rates.compress), `made-up text, to ${(compressed * 100).toFixed(0)} %, decompressed and compared`),
     row('encrypt', rate(rates.encrypt)),
     row('restore', rate(rates.decode), 'decrypt, decompress, check'),

@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv, hash } from 'node:crypto'
 import { invariant } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { CUTTER_KEY_BYTES, createCutter, DEFAULT_CHUNKING } from '../../chunking/index.ts'
+import { blake3 } from '../../hashing/index.ts'
 import { hasShaInstructions } from '../../platform/index.ts'
 import { Compressor, decompressInto } from '../../repository/index.ts'
 import type { Efforts } from './efforts.ts'
@@ -26,7 +27,7 @@ export async function measurePrimitives(op: Operation, { primitiveMs }: Efforts)
   const rates: Rates = {
     cut: await measureCut(op, measure),
     sha256: await measure(CHUNK_BYTES, () => hash('sha256', text, 'buffer')),
-    blake2b: await measure(CHUNK_BYTES, () => hash('blake2b512', text, 'buffer')),
+    blake3: await measure(CHUNK_BYTES, () => blake3(text)),
     compress: await measureCompress(measure, text),
     encrypt: await measure(packed.length, seal.seal),
     decode: await measureDecode(measure, seal.open, text.length),
@@ -72,11 +73,12 @@ function sealer(op: Operation, content: Buffer): { seal(): Buffer; open(): Buffe
 }
 
 async function measureDecode(measure: Measure, open: () => Buffer, contentBytes: number): Promise<number> {
-  const algorithm = hasShaInstructions() ? 'sha256' : 'blake2b512'
+  const isSha256 = hasShaInstructions()
   const content = Buffer.allocUnsafe(contentBytes)
   return measure(contentBytes, () => {
     invariant(decompressInto(content, open(), contentBytes), 'what was compressed decompresses')
-    hash(algorithm, content, 'buffer')
+    if (isSha256) hash('sha256', content, 'buffer')
+    else blake3(content)
   })
 }
 

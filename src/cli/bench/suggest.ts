@@ -16,10 +16,10 @@ export function suggest(measures: Measures): Suggestion[] {
   const suggestions: Suggestion[] = [
     { about: 'first-backup', text: `first backups: ${sayLimit(backup)}${ADVICE.backup[backup.by]}` },
     { about: 'restore', text: `restores: ${sayLimit(restore)}${ADVICE.restore[restore.by]}` },
-    { about: 'hash', text: sayHash(hasShaInstructions, rates.sha256, rates.blake2b) },
+    { about: 'hash', text: sayHash(hasShaInstructions, rates.sha256, rates.blake3) },
   ]
-  // With instructions for AES it is a multiple of BLAKE2b's rate, without them a fraction, however busy the machine is.
-  if (rates.encrypt < rates.blake2b)
+  // With instructions for AES it is a multiple of BLAKE3's rate, without them a fraction, however busy the machine is.
+  if (rates.encrypt < rates.blake3)
     suggestions.push({
       about: 'encryption',
       text: 'encryption is slow: this processor seems to have no instructions for AES, or the virtual machine hides them',
@@ -59,10 +59,10 @@ const ADVICE = {
   },
 } as const
 
-function sayHash(hasShaInstructions: boolean, sha256: number, blake2b: number): string {
-  const times = (Math.max(sha256, blake2b) / Math.min(sha256, blake2b)).toFixed(1)
+function sayHash(hasShaInstructions: boolean, sha256: number, blake3: number): string {
+  const times = (Math.max(sha256, blake3) / Math.min(sha256, blake3)).toFixed(1)
   if (hasShaInstructions)
-    return `this processor has instructions for SHA-256: new pools use it${sha256 >= blake2b ? ` (${times} times as fast as BLAKE2b here)` : ''}`
-  const why = blake2b >= sha256 ? ` (${times} times as fast here)` : ''
-  return `this processor has no instructions for SHA-256: new pools use BLAKE2b${why}`
+    return `this processor has instructions for SHA-256: new pools use it${sha256 >= blake3 ? ` (${times} times as fast as BLAKE3 here)` : ''}`
+  const why = blake3 >= sha256 ? ` (${times} times as fast here)` : ''
+  return `this processor has no instructions for SHA-256: new pools use BLAKE3${why}`
 }

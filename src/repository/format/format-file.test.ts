@@ -8,7 +8,7 @@ import { decodeFormat, encodeFormat, type RepositoryFormat, readFormat } from '.
 
 const FORMAT: RepositoryFormat = {
   version: 2,
-  contentHash: 'blake2b',
+  contentHash: 'blake3',
   objectHash: 'sha256',
   repositoryId: 'ab'.repeat(16),
   kind: 'vault',

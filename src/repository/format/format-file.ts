@@ -120,7 +120,7 @@ function algorithmName(raw: unknown): ChunkingAlgorithm {
 }
 
 function hashName(raw: unknown): HashName {
-  if (raw === 'sha256' || raw === 'blake2b') return raw
+  if (raw === 'sha256' || raw === 'blake3') return raw
   throw repositoryError('REPOSITORY_TOO_NEW', `unknown hash ${String(raw)}`)
 }
 

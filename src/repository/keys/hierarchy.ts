@@ -1,6 +1,7 @@
 /** Keys and what is made of them: docs/format.md §5, §7. A KeyBundle is the secret that slots wrap; the rest is derived. */
 import { createHash, createHmac, hash, hkdfSync } from 'node:crypto'
 import type { Random } from '../../base/random.ts'
+import { blake3, createBlake3 } from '../../hashing/index.ts'
 import { keyObject } from './key-object.ts'
 
 const BUNDLE_BYTES = 96
@@ -15,8 +16,8 @@ export interface KeyBundle {
   readonly chunkingKey: Uint8Array
 }
 
-/** By the name that FORMAT gives it; docs/format.md §4. BLAKE2b is half the work of SHA-256 where the processor has no instructions for that. */
-export type HashName = 'sha256' | 'blake2b'
+/** By the name that FORMAT gives it; docs/format.md §4. BLAKE3 is a third of the work of SHA-256 where the processor has no instructions for that. */
+export type HashName = 'sha256' | 'blake3'
 
 export interface RepositoryHashes {
   /** Of a chunk's content, before it is keyed. */
@@ -80,21 +81,21 @@ export function deriveObjectKey(key: Uint8Array, salt: Uint8Array, info: string)
 
 /** 32 bytes. The content's plain hash never leaves the process. */
 export function chunkId(keys: RepositoryKeys, type: ChunkType, content: Uint8Array): Buffer {
-  const plain = hash(ALGORITHM[keys.contentHash], content, 'buffer')
+  const plain = HASH[keys.contentHash](content)
   return createHmac('sha256', keyObject(keys.idKey)).update(plain).update(Uint8Array.of(type)).digest()
 }
 
-const ALGORITHM = { sha256: 'sha256', blake2b: 'blake2b512' } as const
+const HASH = { sha256: (bytes: Uint8Array): Buffer => hash('sha256', bytes, 'buffer'), blake3 } as const
 
-/** The 64 hexadecimal digits in an object's name: its hash, of which BLAKE2b-512 gives the first half. */
+/** The 64 hexadecimal digits in an object's name: its hash. */
 export function objectHash(keys: RepositoryHashes, bytes: Uint8Array): string {
-  return hash(ALGORITHM[keys.objectHash], bytes, 'hex').slice(0, 64)
+  return HASH[keys.objectHash](bytes).toString('hex')
 }
 
 /** The same, of bytes that come in parts. */
 export function objectHasher(keys: Pick<RepositoryHashes, 'objectHash'>): { update(bytes: Uint8Array): void; digest(): string } {
-  const hasher = createHash(ALGORITHM[keys.objectHash])
-  return { update: (bytes) => void hasher.update(bytes), digest: () => hasher.digest('hex').slice(0, 64) }
+  const hasher = keys.objectHash === 'blake3' ? createBlake3() : createHash('sha256')
+  return { update: (bytes) => void hasher.update(bytes), digest: () => hasher.digest().toString('hex') }
 }
 
 export function sourceId(keys: RepositoryKeys, sourceName: string): string {
