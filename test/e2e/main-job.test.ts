@@ -109,7 +109,7 @@ describe('/etc and a part of /usr/lib', { skip: needsRoot }, () => {
 describe('the second backup', () => {
   const openedFiles = (trace: string, source: string) =>
     new Set(
-      [...fs.readFileSync(trace, 'utf8').matchAll(/openat\((?:AT_FDCWD|\d+<([^>]*)>), "([^"]*)", ([A-Z_|]*).*\) = \d+/g)]
+      [...wholeCalls(fs.readFileSync(trace, 'utf8')).matchAll(/openat\((?:AT_FDCWD|\d+<([^>]*)>), "([^"]*)", ([A-Z_|]*).*\) = \d+/g)]
         .filter(([, , , flags]) => !flags?.includes('O_DIRECTORY') && !flags?.includes('O_PATH'))
         .map(([, folder, name]) => ((name as string).startsWith('/') ? (name as string) : `${folder}/${name}`))
         .filter((path) => path.startsWith(`${source}/`)),
@@ -154,6 +154,24 @@ describe('the second backup', () => {
     assert.equal(after.summary.files_unmodified, 1901)
   })
 })
+
+/** strace writes a call in two lines, `… <unfinished ...>` and `<... openat resumed>…`, when another thread calls meanwhile. */
+function wholeCalls(trace: string): string {
+  const begun = new Map<string, string>()
+  return trace
+    .split('\n')
+    .map((line) => {
+      const [, thread = '', call = ''] = /^(\d+) +(.*)$/.exec(line) ?? []
+      const unfinished = /^(.*) <unfinished \.\.\.>$/.exec(call)
+      if (unfinished) {
+        begun.set(thread, unfinished[1] as string)
+        return ''
+      }
+      const resumed = /^<\.\.\. \w+ resumed>(.*)$/.exec(call)
+      return resumed ? `${thread} ${begun.get(thread)}${resumed[1]?.replace(/ +=/, ' =')}` : line
+    })
+    .join('\n')
+}
 
 function spawnable(program: string): boolean {
   try {
