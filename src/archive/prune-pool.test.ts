@@ -1,3 +1,4 @@
+/** Expire and prune over real trees. Over 400 lines: one catalogue of what may be between a point and its deletion, on the pools that its head makes. */
 import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'

@@ -4,6 +4,7 @@
  * that another program made once, and the search finds it out.
  *
  * Three chunks, each with room for two packs that hold it alone; four recovery points, each a set of chunks. A gate is a step that is atomic.
+ * Over 400 lines: one machine, and each of its steps is an alternative that the search takes.
  */
 import type { Protocol } from '../support/state-space.ts'
 

@@ -3,7 +3,7 @@
  * off in its twentieth hour goes on from there. docs/format.md §12, topic `resume`. A note is a help and never the truth: it counts only
  * while the file is the same by inode, size and times, and every chunk that it names is held.
  */
-import { isKind } from '../../base/errors.ts'
+import { isKind, TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { Semaphore } from '../../base/semaphore.ts'
 import type { FileStat } from '../../platform/index.ts'
@@ -139,10 +139,16 @@ export class Checkpoints {
     return bytes === note.parts * note.part_bytes ? extents : undefined
   }
 
-  /** After the commit: what was noted of this source is part of a recovery point, or of no use any more. */
+  /** After the commit: what was noted of this source is part of a recovery point, or of no use any more. The point is there, whatever becomes of this. */
   async clear(op: Operation): Promise<void> {
-    const others = (await this.#load(op)).filter(({ source }) => source !== this.#source)
-    if (this.#notes?.length !== others.length) await this.#write(op, others)
+    try {
+      const others = (await this.#load(op)).filter(({ source }) => source !== this.#source)
+      if (this.#notes?.length !== others.length) await this.#write(op, others)
+    } catch (error) {
+      if (!(error instanceof TerpError)) throw error
+      if (error.kind !== 'cancelled')
+        op.warn({ code: error.code, message: `a note about a large file could not be removed: ${error.message}` })
+    }
   }
 }
 

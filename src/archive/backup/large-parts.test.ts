@@ -180,3 +180,20 @@ test('several large files that note how far they are at the same time are all st
   const stored = await filesOf(op, await Repository.open(op, store, KEY_FILE), point, folder)
   for (const [name, content] of Object.entries(files)) assertSameBytes(stored.get(name), content, name)
 })
+
+test('a note that can not be removed after the commit is a warning: the recovery point is there', async (t) => {
+  const place = await aPlace(t)
+  const faulty = new FaultyStore(place.store, [
+    // Removals of older notes come first; those after the commit are of the last one.
+    { verb: 'remove', kind: 'error', name: /resume/, skip: 4, times: 1000, error: storageError('STORAGE_IO', 'scripted') },
+  ])
+  const op = anOperation('stays')
+  const report = await backUpPaths(op, faulty, [place.folder], { partSizes })
+  assert.deepEqual(
+    op.warnings.map(({ code }) => code),
+    ['STORAGE_IO'],
+  )
+  assertSameBytes(await place.read(), place.content, 'a')
+  assert.equal((await notes(place.store)).length, 1)
+  assert.equal(report.filesNew, 2)
+})

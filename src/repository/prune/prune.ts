@@ -10,7 +10,7 @@
  * 4. When all those sessions have ended, now or in a later run – recheck, under the gate: what lives again stays, and so does what can't be read elsewhere.
  * 5. rewriteIndex, deletePacks, forget: no index names what is gone, no tombstone is dropped before its pack is.
  *
- * It may be cut off anywhere; the next run goes on from the tombstones.
+ * It may be cut off anywhere; the next run goes on from the tombstones. Over 400 lines, because the order of these steps is what keeps data: it is read in one place.
  */
 import { toTimestamp } from '../../base/clock.ts'
 import { hasCode } from '../../base/errors.ts'
