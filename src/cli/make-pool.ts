@@ -7,14 +7,13 @@ import { equalBytes } from '../base/bytes.ts'
 import { invariant } from '../base/errors.ts'
 import { randomHex } from '../base/random.ts'
 import { DEFAULT_CHUNKING } from '../chunking/index.ts'
-import { hasBlake3Kernel } from '../hashing/index.ts'
-import { hasShaInstructions } from '../platform/index.ts'
 import { makeRecoveryKey, parseKeyFile, Repository, repositoryError, type Secret } from '../repository/index.ts'
 import { createLocalDiskStore } from '../storage/index.ts'
 import { plainText } from './arguments.ts'
 import { cliError } from './errors.ts'
 import { holdsFiles, isInside, isThere, makeFolders, makePrivateFile, namesIn } from './files.ts'
 import { lockPool, type OpenPool } from './pool.ts'
+import { poolHash } from './pool-hash.ts'
 import type { Run } from './run.ts'
 import { readKeyFile } from './secrets.ts'
 
@@ -53,8 +52,7 @@ export async function makePool(run: Run, options: NewPoolOptions): Promise<NewPo
     const lock = await lockPool(run, { folder, store })
     try {
       const secrets = [{ secret, label: secret.kind }, ...(recovery ? [{ secret: recovery.secret, label: 'recovery key' }] : [])]
-      const contentHash = hasShaInstructions() || !hasBlake3Kernel() ? 'sha256' : 'blake3'
-      const repository = await Repository.create(op, store, { kind: 'pool', chunking: DEFAULT_CHUNKING, secrets, contentHash })
+      const repository = await Repository.create(op, store, { kind: 'pool', chunking: DEFAULT_CHUNKING, secrets, contentHash: poolHash() })
       const recoveryWords = options.recovery === 'shown' ? recovery?.words : undefined
       return { folder, store, repository, descriptor: { kind: 'local', path: folder }, hasNewKeyFile: isNew, recoveryWords }
     } finally {

@@ -1,8 +1,9 @@
 /**
- * BLAKE3, the plain hash of 32 bytes: 128-bit SIMD in WebAssembly, four of its chunks at a time. Where there is no SIMD, a twin in TypeScript does
- * the same, only slower.
+ * BLAKE3, the plain hash of 32 bytes: by a compiled package where there is one for the machine, else by 128-bit SIMD in WebAssembly, four of its
+ * chunks at a time. Where there is no SIMD either, a twin in TypeScript does the same, only slower.
  */
 import { Blake3Kernel } from './kernel/kernel.ts'
+import { loadNative, type NativeBlake3, nativeHasher } from './native.ts'
 import { ScriptTreeHash } from './script.ts'
 import { PIECE_BYTES, Tree, type TreeHash } from './tree.ts'
 
@@ -12,31 +13,52 @@ export interface Hasher {
   digest(): Buffer
 }
 
-export function blake3(bytes: Uint8Array): Buffer {
-  return hashWhole(ofThread().hash, bytes)
-}
+export type Blake3Way = 'native' | 'kernel' | 'script'
 
-/** The twin, without WebAssembly. */
-export function scriptBlake3(bytes: Uint8Array): Buffer {
-  return hashWhole(new ScriptTreeHash(), bytes)
+export function blake3(bytes: Uint8Array): Buffer {
+  const { native, hash } = ofThread()
+  return native ? native.blake3(bytes) : hashWhole(hash, bytes)
 }
 
 export function createBlake3(): Hasher {
-  return new PartsHasher(ofThread().hash)
+  const { native, hash } = ofThread()
+  return native ? nativeHasher(native) : new PartsHasher(hash)
 }
 
-export function hasBlake3Kernel(): boolean {
-  return ofThread().isKernel
+/** Each in the way that it is told, and not in the fastest; undefined where this machine has no such way. */
+export function blake3By(way: Blake3Way): { readonly hash: (bytes: Uint8Array) => Buffer; readonly create: () => Hasher } | undefined {
+  if (way === 'native') {
+    const native = loadNative()
+    return native && { hash: (bytes) => native.blake3(bytes), create: () => nativeHasher(native) }
+  }
+  const hash = way === 'kernel' ? Blake3Kernel.load() : new ScriptTreeHash()
+  return hash && { hash: (bytes) => hashWhole(hash, bytes), create: () => new PartsHasher(hash) }
+}
+
+/** The fastest that this machine has. */
+export function blake3Way(): Blake3Way {
+  return ofThread().way
+}
+
+type OfThread = { readonly way: 'native'; readonly native: NativeBlake3; readonly hash?: never } | Scripted
+interface Scripted {
+  readonly way: 'kernel' | 'script'
+  readonly native?: never
+  readonly hash: TreeHash
 }
 
 /** Made when first asked for; it keeps nothing between two calls, so one does for all of a thread. */
-let made: { readonly hash: TreeHash; readonly isKernel: boolean } | undefined
-function ofThread(): { readonly hash: TreeHash; readonly isKernel: boolean } {
-  if (made === undefined) {
-    const kernel = Blake3Kernel.load()
-    made = { hash: kernel ?? new ScriptTreeHash(), isKernel: kernel !== undefined }
-  }
+let made: OfThread | undefined
+function ofThread(): OfThread {
+  made ??= fastest()
   return made
+}
+
+function fastest(): OfThread {
+  const native = loadNative()
+  if (native) return { way: 'native', native }
+  const kernel = Blake3Kernel.load()
+  return kernel ? { way: 'kernel', hash: kernel } : { way: 'script', hash: new ScriptTreeHash() }
 }
 
 function hashWhole(hash: TreeHash, bytes: Uint8Array): Buffer {

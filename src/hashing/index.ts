@@ -1,1 +1,1 @@
-export { blake3, createBlake3, type Hasher, hasBlake3Kernel, scriptBlake3 } from './blake3.ts'
+export { type Blake3Way, blake3, blake3By, blake3Way, createBlake3, type Hasher } from './blake3.ts'

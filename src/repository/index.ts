@@ -14,6 +14,7 @@ export {
   cutterKey,
   decodeKeyBundle,
   encodeKeyBundle,
+  type HashName,
   type KeyBundle,
   pageSeed,
   type RepositoryKeys,

@@ -33,6 +33,7 @@ const PROGRAMS: Programs = {
 const MACHINE: Measures = {
   cores: 2,
   hasShaInstructions: false,
+  poolHash: 'blake3',
   compressed: 0.4,
   rates: { cut: 6e9, sha256: 0.3e9, blake3: 0.6e9, compress: 0.2e9, encrypt: 2e9, decode: 0.3e9 },
   disk: { publish: 200e6, publishMs: 2, read: 400e6, isCached: false },
@@ -115,9 +116,9 @@ describe('what is suggested', () => {
     assert.deepEqual(aboutOf(MACHINE), ['first-backup', 'restore', 'hash'])
     assert.match(textAbout(MACHINE, 'first-backup'), /the processor is the limit.*a faster disk would not help/)
     assert.match(textAbout(MACHINE, 'restore'), /writing to the disk is the limit/)
-    assert.match(textAbout(MACHINE, 'hash'), /no instructions for SHA-256: new pools use BLAKE3 \(2\.0 times as fast here\)/)
-    const modern = { ...MACHINE, hasShaInstructions: true, rates: { ...MACHINE.rates, sha256: 1.8e9 } }
-    assert.match(textAbout(modern, 'hash'), /new pools use it \(3\.0 times as fast as BLAKE3 here\)/)
+    assert.match(textAbout(MACHINE, 'hash'), /new pools on this machine use BLAKE3 \(2\.0 times as fast as SHA-256 here\)/)
+    const modern: Measures = { ...MACHINE, hasShaInstructions: true, poolHash: 'sha256', rates: { ...MACHINE.rates, sha256: 1.8e9 } }
+    assert.match(textAbout(modern, 'hash'), /use SHA-256 \(3\.0 times as fast as BLAKE3 here\)/)
   })
 
   it('tells what is odd about a machine', () => {

@@ -6,6 +6,7 @@ import { randomHex } from '../../base/random.ts'
 import { hasShaInstructions } from '../../platform/index.ts'
 import { cliError } from '../errors.ts'
 import { errnoOf } from '../files.ts'
+import { poolHash } from '../pool-hash.ts'
 import type { Run } from '../run.ts'
 import { measureDisk } from './disk.ts'
 import type { Efforts } from './efforts.ts'
@@ -25,7 +26,15 @@ export function measureAll(run: Run, folder: string, efforts: Efforts): Promise<
     await rm(objects, { recursive: true, force: true })
     output.note('one backup and one restore …')
     const trial = await op.step('trial', () => runTrial(run, scratch, onDisk.publish, efforts))
-    return { cores: availableParallelism(), hasShaInstructions: hasShaInstructions(), compressed, rates, disk: onDisk, trial }
+    return {
+      cores: availableParallelism(),
+      hasShaInstructions: hasShaInstructions(),
+      poolHash: poolHash(),
+      compressed,
+      rates,
+      disk: onDisk,
+      trial,
+    }
   })
 }
 

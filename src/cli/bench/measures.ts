@@ -1,5 +1,7 @@
 /** What `terp bench` measures, and the report of it. Rates are bytes a second. */
 
+import type { HashName } from '../../repository/index.ts'
+
 /** Of one core, content of 1 MiB at a time. */
 export interface Rates {
   readonly cut: number
@@ -35,6 +37,8 @@ export interface Trial {
 export interface Measures {
   readonly cores: number
   readonly hasShaInstructions: boolean
+  /** Of a new pool here. */
+  readonly poolHash: HashName
   /** Stored over content, of made-up text. */
   readonly compressed: number
   readonly rates: Rates
@@ -54,8 +58,8 @@ export interface Limit {
 }
 
 /** Of a first backup that reads from this disk and writes to it: what each part could do alone, the slowest decides. */
-export function backupLimit({ cores, rates, disk, compressed, hasShaInstructions }: Measures): Limit {
-  const hash = hasShaInstructions ? rates.sha256 : rates.blake3
+export function backupLimit({ cores, rates, disk, compressed, poolHash }: Measures): Limit {
+  const hash = rates[poolHash]
   // What is stored is encrypted, and hashed once more for the pack's name.
   const core = 1 / (1 / rates.cut + 1 / hash + 1 / rates.compress + compressed / rates.encrypt + compressed / hash)
   return slowest({ processor: core * Math.min(cores, MOST_WORKERS), reading: disk.read, writing: disk.publish / compressed })

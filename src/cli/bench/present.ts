@@ -12,12 +12,13 @@ export interface BenchReport {
 }
 
 export function presentBench({ folder, measures, suggestions, durationMs }: BenchReport) {
-  const { cores, hasShaInstructions, rates, disk, trial, compressed } = measures
+  const { cores, hasShaInstructions, poolHash, rates, disk, trial, compressed } = measures
   const limit = ({ rate, by }: Limit) => ({ bytes_per_second: Math.round(rate), limited_by: by })
   return {
     folder,
     cores,
     sha_instructions: hasShaInstructions,
+    pool_hash: poolHash,
     /** Bytes a second, one core. */
     rates: {
       cut: Math.round(rates.cut),

@@ -4,8 +4,8 @@ import { invariant } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { CUTTER_KEY_BYTES, createCutter, DEFAULT_CHUNKING } from '../../chunking/index.ts'
 import { blake3 } from '../../hashing/index.ts'
-import { hasShaInstructions } from '../../platform/index.ts'
 import { Compressor, decompressInto } from '../../repository/index.ts'
+import { poolHash } from '../pool-hash.ts'
 import type { Efforts } from './efforts.ts'
 import type { Rates } from './measures.ts'
 import { textOf } from './synthetic.ts'
@@ -73,7 +73,7 @@ function sealer(op: Operation, content: Buffer): { seal(): Buffer; open(): Buffe
 }
 
 async function measureDecode(measure: Measure, open: () => Buffer, contentBytes: number): Promise<number> {
-  const isSha256 = hasShaInstructions()
+  const isSha256 = poolHash() === 'sha256'
   const content = Buffer.allocUnsafe(contentBytes)
   return measure(contentBytes, () => {
     invariant(decompressInto(content, open(), contentBytes), 'what was compressed decompresses')

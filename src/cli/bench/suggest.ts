@@ -1,4 +1,6 @@
 /** What the measures mean for somebody who sets up a backup on this machine. Pure. */
+
+import type { HashName } from '../../repository/index.ts'
 import { formatRate } from '../format.ts'
 import { backupLimit, type Limit, type LimitedBy, type Measures, restoreLimit } from './measures.ts'
 
@@ -11,12 +13,12 @@ export interface Suggestion {
 const SLOW_PUBLISH_MS = 25
 
 export function suggest(measures: Measures): Suggestion[] {
-  const { cores, rates, disk, hasShaInstructions } = measures
+  const { cores, rates, disk, poolHash } = measures
   const [backup, restore] = [backupLimit(measures), restoreLimit(measures)]
   const suggestions: Suggestion[] = [
     { about: 'first-backup', text: `first backups: ${sayLimit(backup)}${ADVICE.backup[backup.by]}` },
     { about: 'restore', text: `restores: ${sayLimit(restore)}${ADVICE.restore[restore.by]}` },
-    { about: 'hash', text: sayHash(hasShaInstructions, rates.sha256, rates.blake3) },
+    { about: 'hash', text: sayHash(poolHash, rates.sha256, rates.blake3) },
   ]
   // With instructions for AES it is a multiple of BLAKE3's rate, without them a fraction, however busy the machine is.
   if (rates.encrypt < rates.blake3)
@@ -59,10 +61,8 @@ const ADVICE = {
   },
 } as const
 
-function sayHash(hasShaInstructions: boolean, sha256: number, blake3: number): string {
-  const times = (Math.max(sha256, blake3) / Math.min(sha256, blake3)).toFixed(1)
-  if (hasShaInstructions)
-    return `this processor has instructions for SHA-256: new pools use it${sha256 >= blake3 ? ` (${times} times as fast as BLAKE3 here)` : ''}`
-  const why = blake3 >= sha256 ? ` (${times} times as fast here)` : ''
-  return `this processor has no instructions for SHA-256: new pools use BLAKE3${why}`
+function sayHash(poolHash: HashName, sha256: number, blake3: number): string {
+  const [name, other] = poolHash === 'sha256' ? ['SHA-256', 'BLAKE3'] : ['BLAKE3', 'SHA-256']
+  const [its, theirs] = poolHash === 'sha256' ? [sha256, blake3] : [blake3, sha256]
+  return `new pools on this machine use ${name}${its >= theirs ? ` (${(its / theirs).toFixed(1)} times as fast as ${other} here)` : ''}`
 }
