@@ -1,11 +1,13 @@
 /**
  * Terp beside its peers on one machine, in one run:
  *
- *   npm run bench -- [--rows 1,2,5] [--pairs N] [--scale 0.01] [--work FOLDER] [--folder /usr/lib] [--terp LAUNCHER] [--no-borg] [--profile] [--page]
+ *   npm run bench -- [--rows 1,2,5] [--pairs N] [--scale 0.01] [--work FOLDER] [--folder /usr/lib] [--terp LAUNCHER] [--no-borg] [--turns FILE]
+ *                   [--profile] [--page]
  *   npm run bench -- --page-from RESULTS.json
  *
  * The rows are those of docs/performance.md, which `--page` writes. All samples go to `results.json` in the work folder. A row that fails is
- * told and the others go on; a bar that is not met is told and nothing else: times gate nothing.
+ * told and the others go on; a bar that is not met is told and nothing else: times gate nothing. With `--turns`, each measured command holds an
+ * exclusive lock of FILE, so that other work on the machine can wait until it has ended.
  */
 import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -36,6 +38,7 @@ const { values } = parseArgs({
     folder: { type: 'string', default: '/usr/lib' },
     terp: { type: 'string', default: join(import.meta.dirname, '../terp') },
     'no-borg': { type: 'boolean', default: false },
+    turns: { type: 'string' },
     profile: { type: 'boolean', default: false },
     page: { type: 'boolean', default: false },
     'page-from': { type: 'string' },
@@ -61,6 +64,7 @@ function readOptions(): Options {
     systemFolder: resolve(values.folder),
     terp: resolve(values.terp),
     borg: !values['no-borg'],
+    turns: values.turns,
   }
 }
 

@@ -1,9 +1,12 @@
 /** What every row of the benchmark works with: places, samples, and a line on the terminal for each of them. */
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
+import { type Command, runOk } from './command.ts'
 import type { Corpus } from './corpora/corpus.ts'
-import { type Command, type Measured, measure, runOk } from './measure.ts'
+import { type Before, type Measured, measure, writeOut } from './measure.ts'
 import { numberText, type ProgramName, type Sample } from './results.ts'
+import { Turns } from './turns.ts'
 
 export interface Options {
   readonly rows: readonly number[]
@@ -15,12 +18,18 @@ export interface Options {
   /** The launcher. */
   readonly terp: string
   readonly borg: boolean
+  /** Locked while something is measured. */
+  readonly turns?: string | undefined
 }
 
 export interface TimedOptions {
-  readonly isCold?: boolean
+  /** What it is about to read; nothing that has to be warm, otherwise. */
+  readonly before?: Before
   readonly storedBytes?: () => number
 }
+
+/** How long a file system goes on with what was deleted. */
+const SETTLE_MS = 3000
 
 export class Context {
   readonly options: Options
@@ -29,10 +38,12 @@ export class Context {
   readonly samples: Sample[] = []
   readonly corpora: Corpus[] = []
   readonly programs: Record<string, string> = {}
+  readonly #turns: Turns
 
   constructor(options: Options, folder: string) {
     this.options = options
     this.folder = folder
+    this.#turns = new Turns(options.turns)
   }
 
   log(text: string): void {
@@ -49,7 +60,7 @@ export class Context {
   }
 
   async time(work: string, program: ProgramName, pair: number, command: Command, options: TimedOptions = {}): Promise<Measured> {
-    const measured = await measure(command, this.folder, options.isCold)
+    const measured = await this.turn(() => measure(command, this.folder, options.before ?? {}))
     const { seconds, cpuSeconds, peakMib } = measured
     const storedBytes = options.storedBytes?.()
     this.samples.push({ work, program, pair, seconds, cpuSeconds, peakMib, ...(storedBytes === undefined ? {} : { storedBytes }) })
@@ -58,6 +69,11 @@ export class Context {
       `  ${String(pair + 1).padStart(2)} ${work.padEnd(22)} ${program.padEnd(9)} ${seconds.toFixed(2).padStart(8)} s  CPU ${cpuSeconds.toFixed(1).padStart(7)} s  ${peakMib.toFixed(0).padStart(5)} MiB${stored}`,
     )
     return measured
+  }
+
+  /** What is measured at the same time is one turn. */
+  turn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turns.take(work)
   }
 
   /** An empty folder; whatever an act before left there is gone, outside of any timed part. */
@@ -69,8 +85,14 @@ export class Context {
   }
 
   /** By `rm`: it is quicker than Node at a million files. */
-  async discard(path: string): Promise<void> {
-    await runOk({ argv: ['rm', '-rf', '--', path] })
+  async discard(...paths: readonly string[]): Promise<void> {
+    if (paths.length > 0) await runOk({ argv: ['rm', '-rf', '--', ...paths] })
+  }
+
+  /** After deletions: a file system that frees many blocks is slow for whoever comes next. */
+  async settle(): Promise<void> {
+    writeOut()
+    await setTimeout(SETTLE_MS)
   }
 
   of(work: string, program: ProgramName): Sample[] {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what some tests need from the system (Debian). Never fails: a test that lacks something says so and skips.
-packages='rsync attr acl libcap2-bin e2fsprogs strace python3 python3-cryptography python3-argon2 python3-zstandard faketime'
+packages='rsync attr acl libcap2-bin e2fsprogs strace python3 python3-cryptography python3-argon2 python3-zstandard faketime slapd ldap-utils'
 
 if [ "$(id -u)" != 0 ]; then
   echo 'setup:test: not root, so nothing is installed'
@@ -31,5 +31,6 @@ need e2fsprogs 'inode flags' command -v chattr
 need strace 'proofs by system calls' command -v strace
 need 'Python with cryptography, argon2 and zstandard' 'the independent reader of the format' /usr/bin/python3 -c 'import cryptography, argon2, zstandard'
 need faketime 'credentials that have expired' command -v faketime
+need slapd 'signing in with a directory' test -x /usr/sbin/slapd
 [ "$(id -u)" = 0 ] || echo 'setup:test: not root; will skip: devices, foreign owners, trusted and security attributes, immutable files, full disks'
 exit 0

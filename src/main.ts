@@ -1,19 +1,22 @@
 /** The composition root: the only file that knows all programs. Those that a command does not need are not loaded. */
-import { enableCompileCache } from 'node:module'
+import { enableCompileCache, getCompileCacheDir } from 'node:module'
 import { dirname, join } from 'node:path'
 import manifest from '../package.json' with { type: 'json' }
 import type { Programs } from './cli/index.ts'
 
 const projectFolder = dirname(import.meta.dirname)
-// Half of the time of a short command is compiling. The cache is keyed by content; where it can't be written there is none. A quickstart
-// promises to change nothing outside its data folder.
-if (!process.argv.includes('quickstart')) {
-  const { directory } = enableCompileCache(join(projectFolder, 'node_modules/.cache/terp'))
-  if (directory !== undefined) process.env.NODE_COMPILE_CACHE ??= dirname(directory)
+// Half of the time of a short command is compiling. The launcher (`terp`) names the cache before this file is compiled; for those who start Node
+// by themselves it begins here. It is keyed by content, and where it can't be written there is none. A quickstart promises to change nothing outside
+// its data folder.
+if (process.argv[2] !== 'quickstart' && getCompileCacheDir() === undefined) {
+  const folder = join(projectFolder, 'node_modules/.cache/terp')
+  // Worker threads go by the environment.
+  if (enableCompileCache(folder).directory !== undefined) process.env.NODE_COMPILE_CACHE = folder
 }
 
+const { version } = manifest
 const programs: Programs = {
-  version: manifest.version,
+  version,
   projectFolder,
   vault: {
     start: async (op, options) => (await import('./vault/index.ts')).startVault(op, options),
@@ -22,6 +25,15 @@ const programs: Programs = {
   },
   page: {
     start: async (op, options) => (await import('./page/index.ts')).startPage(op, options),
+  },
+  server: {
+    start: async (op, options) => (await import('./server/index.ts')).runServer(op, { ...options, version }),
+    look: async (disk, dataFolder) => (await import('./server/index.ts')).lookAtServer(disk, dataFolder),
+  },
+  agent: {
+    enroll: async (op, options) => (await import('./agent/index.ts')).enroll(op, { ...options, version }),
+    describe: async (folder, disk) => (await import('./agent/index.ts')).describeAgent(folder, disk),
+    start: async (op, options) => (await import('./agent/index.ts')).startAgent(op, { ...options, version }),
   },
 }
 

@@ -30,7 +30,9 @@ describe('the sources', () => {
 
   it('are in rooms that the tables name, and every named room exists', () => {
     const named = ARROWS.map((arrow) => arrow.room)
-    const floors = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8').matchAll(/^\| (?:ground|engine|programs) \| `(\w+)` \|/gm)
+    const floors = readFileSync(join(ROOT, 'docs/architecture.md'), 'utf8').matchAll(
+      /^\| (?:ground|engine|domain|programs) \| `(\w+)` \|/gm,
+    )
     assert.deepEqual(
       [...floors].map((m) => m[1]),
       named,

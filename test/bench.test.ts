@@ -1,5 +1,6 @@
 /** What the benchmark makes of its samples. What it measures is nobody's test. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { appendFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -11,6 +12,8 @@ import { addUp } from '../bench/report/profile.ts'
 import { barText, isMet, type Results } from '../bench/results.ts'
 import { endOverStart } from '../bench/rows/slope.ts'
 import { median, medianRatio, spread } from '../bench/statistics.ts'
+import { Turns } from '../bench/turns.ts'
+import { warm } from '../bench/warm.ts'
 import { readBlock } from '../scripts/generated-block.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
 
@@ -47,6 +50,29 @@ describe('statistics', () => {
     const slowing = endOverStart(statusLines((second) => Math.sqrt(second) * 1000)) ?? 1
     assert.ok(slowing < 0.6, `${slowing}`)
     assert.equal(endOverStart('{"message_type":"status","seconds_elapsed":1,"files_done":1}'), undefined)
+  })
+})
+
+describe('a turn', () => {
+  it('keeps others out until it ends, and holds what is begun within it', async (t) => {
+    const file = join(temporaryFolder(t), 'turns')
+    const isFree = () => spawnSync('flock', ['-n', file, 'true']).status === 0
+    const turns = new Turns(file)
+    const seen = await turns.take(async () => [isFree(), await turns.take(async () => isFree())])
+    assert.deepEqual(seen, [false, false])
+    assert.ok(isFree())
+    await assert.rejects(
+      turns.take(() => Promise.reject(new Error('it failed'))),
+      /it failed/,
+    )
+    assert.ok(isFree())
+  })
+
+  it('begins when what it reads was read, whatever of it is not there', async (t) => {
+    const folder = temporaryFolder(t)
+    appendFileSync(join(folder, "it's a name\n"), 'content')
+    await warm({ contents: [folder, join(folder, 'nothing')], names: [folder] })
+    await warm({ contents: [join(folder, 'nothing')] })
   })
 })
 

@@ -1,7 +1,7 @@
 /** A folder that the machine has: real files, but not the same on two machines. A scale below 1 takes that share of what lies directly in it. */
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { runOk } from '../measure.ts'
+import { runOk } from '../command.ts'
 import type { Corpus } from './corpus.ts'
 
 export async function systemFolder(folder: string, scale: number): Promise<Corpus> {
@@ -29,8 +29,4 @@ async function shareOf(folder: string, scale: number): Promise<string[]> {
   const smallest = sized.sort((a, b) => a.kib - b.kib)[0]
   if (smallest === undefined) throw new Error(`${folder} holds no folder`)
   return [smallest.path]
-}
-
-export async function warm({ paths }: Corpus): Promise<void> {
-  await runOk({ argv: ['sh', '-c', 'find "$@" -type f -exec cat {} + >/dev/null', 'sh', ...paths] })
 }

@@ -1,7 +1,6 @@
 /** Borg as the machine has it: repokey (AES-256-CTR and HMAC-SHA-256), zstd,1. */
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Command, runOk } from '../measure.ts'
+import { type Command, runOk } from '../command.ts'
 import { type BackupProgram, bytesBelow } from './program.ts'
 
 export async function borg(folder: string): Promise<BackupProgram> {
@@ -17,8 +16,9 @@ export async function borg(folder: string): Promise<BackupProgram> {
   return {
     name: 'borg',
     version: (await runOk(command('--version'))).trim(),
-    async reset() {
-      for (const path of [repository, base]) rmSync(path, { recursive: true, force: true })
+    places: [repository, base],
+    own: [],
+    async init() {
       archives = 0
       await runOk(command('init', '--encryption', 'repokey', repository))
     },

@@ -1,7 +1,7 @@
 /** restic out of Debian's sid: AES-256-CTR and Poly1305, SHA-256, zstd at its default level. */
-import { mkdirSync, rmSync } from 'node:fs'
+import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Command, runOk } from '../measure.ts'
+import { type Command, runOk } from '../command.ts'
 import { type BackupProgram, bytesBelow } from './program.ts'
 
 export interface Restic extends BackupProgram {
@@ -21,8 +21,9 @@ export async function restic(folder: string, cache: string): Promise<Restic> {
     name: 'restic',
     version: (await runOk(command('version'))).trim(),
     command,
-    async reset() {
-      for (const path of [repository, ownCache]) rmSync(path, { recursive: true, force: true })
+    places: [repository, ownCache],
+    own: [program],
+    async init() {
       await runOk(command('init', '--quiet'))
     },
     backup: (paths) => command('backup', '--quiet', ...paths),

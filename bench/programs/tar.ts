@@ -1,7 +1,6 @@
 /** No backup program but the yardstick: what reading, compressing and writing cost when nothing is deduplicated, encrypted, checked or made durable. */
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Command, runOk } from '../measure.ts'
+import { type Command, runOk } from '../command.ts'
 import { type BackupProgram, bytesBelow } from './program.ts'
 
 export async function tarAndZstd(folder: string): Promise<BackupProgram> {
@@ -17,9 +16,9 @@ export async function tarAndZstd(folder: string): Promise<BackupProgram> {
   return {
     name: 'tar+zstd',
     version: `${tarVersion}; ${zstdVersion}`,
-    async reset() {
-      rmSync(archive, { force: true })
-    },
+    places: [archive],
+    own: [],
+    async init() {},
     backup: (paths) =>
       shell('archive=$1; shift; tar -C / -cf - "$@" | zstd -1 -T2 -q -f -o "$archive"', archive, ...paths.map((path) => path.slice(1))),
     restore: (target) => shell('zstd -dcq "$1" | tar -C "$2" -xf -', archive, target),

@@ -1,7 +1,7 @@
 /** Terp as people run it: one process per act, compiled code from its cache as always. */
-import { rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { type Command, runOk } from '../measure.ts'
+import { writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type Command, runOk } from '../command.ts'
 import { type BackupProgram, bytesBelow } from './program.ts'
 
 export interface Terp extends BackupProgram {
@@ -14,6 +14,7 @@ export interface Terp extends BackupProgram {
 export async function terp(folder: string, launcher: string): Promise<Terp> {
   const pool = join(folder, 'terp-pool')
   const key = join(folder, 'terp.key')
+  const checkout = dirname(launcher)
   writeFileSync(key, '0123456789abcdef'.repeat(4))
   const command = (...words: readonly string[]): Command => ({ argv: [launcher, ...words], env: { TERP_KEY_FILE: key } })
   return {
@@ -22,8 +23,9 @@ export async function terp(folder: string, launcher: string): Promise<Terp> {
     pool,
     keyFile: key,
     command,
-    async reset() {
-      rmSync(pool, { recursive: true, force: true })
+    places: [pool],
+    own: [join(checkout, 'src'), join(checkout, 'node_modules/.bin/node'), join(checkout, 'node_modules/.cache/terp')],
+    async init() {
       await runOk(command('pool', 'init', pool, '--key-file', key))
     },
     backup: (paths) => command('pool', 'backup', pool, ...paths, '--json'),

@@ -2,11 +2,12 @@
 import { readdirSync, readFileSync, realpathSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { runOk } from '../command.ts'
 import type { Context } from '../context.ts'
-import { systemFolder, warm } from '../corpora/system-folder.ts'
-import { runOk } from '../measure.ts'
+import { systemFolder } from '../corpora/system-folder.ts'
 import { terp } from '../programs/terp.ts'
 import type { ProfileLine } from '../results.ts'
+import { warm } from '../warm.ts'
 
 interface CpuProfile {
   readonly nodes: readonly { readonly id: number; readonly callFrame: CallFrame }[]
@@ -25,13 +26,13 @@ const MOST_LINES = 20
 export async function profileFirstBackup(context: Context): Promise<ProfileLine[]> {
   const { options, folder } = context
   const corpus = context.remember(await systemFolder(options.systemFolder, options.scale))
-  await warm(corpus)
   const program = await terp(folder, options.terp)
-  await program.reset()
+  await program.init()
   const profiles = await context.emptyFolder('profiles')
   const command = program.backup(corpus.paths)
+  await warm({ contents: [...program.own, ...corpus.paths] })
   await runOk({ ...command, env: { ...command.env, NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${profiles}` } })
-  await program.reset()
+  await context.discard(...program.places)
   const read = readdirSync(profiles).map((name) => JSON.parse(readFileSync(join(profiles, name), 'utf8')) as CpuProfile)
   return addUp(read, dirname(realpathSync(options.terp)))
 }

@@ -19,7 +19,6 @@ export const coldCacheRow: RowGroup = {
     const corpus = context.remember(await systemFolder(options.systemFolder, options.scale))
     const programs = [await terp(folder, options.terp), await restic(folder, options.work)]
     const ended = await runRounds(context, { name: 'cold', corpus, programs, acts: ['first', 'restore'], isCold: true })
-    for (const program of programs) await program.reset()
     const figures = present([
       ratio(context, 'cold/first', 'restic', { what: 'first', atMost: 0.6 }),
       ratio(context, 'cold/restore', 'restic', { what: 'restore', atMost: 0.6 }),

@@ -16,7 +16,6 @@ export const mixedFilesRow: RowGroup = {
     const corpus = context.remember(keptCorpus(options.work, mixedFiles(options.scale), (text) => context.log(text)))
     const programs = [await terp(folder, options.terp), await restic(folder, options.work)]
     const ended = await runRounds(context, { name: 'mixed', corpus, programs, acts: ['first', 'restore'] })
-    for (const program of programs) await program.reset()
     const title = `${numberText(corpus.bytes / 1e9)} GB of random, compressible and shifted data in 3 files`
     const figures = present([
       ratio(context, 'mixed/first', 'restic', { what: 'first', atMost: 0.4 }),

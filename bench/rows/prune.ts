@@ -2,12 +2,14 @@
  * Row 9: half of the points of a large pool are expired, and what only they need is deleted while a backup runs. The pool is made once; every act
  * works on a copy of hard links, which deleting and adding objects leaves whole.
  */
+import { renameSync } from 'node:fs'
 import { join } from 'node:path'
+import { type Command, run, runOk } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type Corpus, keptCorpus } from '../corpora/corpus.ts'
 import { mixedFiles } from '../corpora/mixed-files.ts'
 import { medianOf, present } from '../figures.ts'
-import { type Command, run, runOk } from '../measure.ts'
+import { prepare } from '../measure.ts'
 import { jsonLines, type Terp, terp } from '../programs/terp.ts'
 import type { RowResult } from '../results.ts'
 import { medianRatio } from '../statistics.ts'
@@ -35,7 +37,7 @@ export const pruneRow: RowGroup = {
     const points = await makeLargePool(context, program, large, chunks)
     for (let pair = 0; pair < options.pairs; pair++) await onePair(context, program, corpus, { large, points, pair })
     await context.discard(large)
-    await program.reset()
+    await context.settle()
     return { rows: [resultOf(context, title)] }
   },
 }
@@ -58,25 +60,37 @@ interface Round {
 /** The same backup into the same pool, alone and beside a prune. Who goes first changes. */
 async function onePair(context: Context, program: Terp, { paths }: Corpus, { large, points, pair }: Round): Promise<void> {
   const backup = program.backup(paths)
+  const used: string[] = []
   const fresh = async () => {
-    await context.discard(program.pool)
     await runOk({ argv: ['cp', '-al', large, program.pool] })
     await runOk(program.command('pool', 'expire', program.pool, ...points.filter((_, n) => n % 2 === 0)))
   }
+  const putAway = async () => {
+    used.push(join(context.folder, `used-pool-${used.length}`))
+    renameSync(program.pool, used.at(-1) as string)
+  }
+  const before = { contents: [...program.own, ...program.places, ...paths] }
   const alone = async () => {
     await fresh()
-    await context.time('prune/backup alone', 'terp', pair, backup)
+    await context.time('prune/backup alone', 'terp', pair, backup, { before })
+    await putAway()
   }
   const both = async () => {
     await fresh()
     await context.time('prune/idle', 'terp', pair, program.command('pool', 'list', program.pool))
     const prune: Command = program.command('pool', 'prune', program.pool, '--json')
-    await Promise.all([
-      context.time('prune/prune', 'terp', pair, prune, { storedBytes: () => program.storedBytes() }),
-      context.time('prune/backup beside it', 'terp', pair, backup),
-    ])
+    await context.turn(async () => {
+      await prepare(before)
+      await Promise.all([
+        context.time('prune/prune', 'terp', pair, prune, { before: 'ready', storedBytes: () => program.storedBytes() }),
+        context.time('prune/backup beside it', 'terp', pair, backup, { before: 'ready' }),
+      ])
+    })
+    await putAway()
   }
   for (const act of pair % 2 === 0 ? [alone, both] : [both, alone]) await act()
+  await context.discard(...used)
+  await context.settle()
 }
 
 function resultOf(context: Context, title: string): RowResult {

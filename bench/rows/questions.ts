@@ -1,11 +1,12 @@
 /** Row 7: what people ask of a pool with a million files, each a whole process from start to end. */
 import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runOk } from '../command.ts'
 import type { Context } from '../context.ts'
 import type { Corpus } from '../corpora/corpus.ts'
 import { TOP_FOLDERS, two } from '../corpora/small-files.ts'
 import { medianOf } from '../figures.ts'
-import { runOk } from '../measure.ts'
+import type { BackupProgram } from '../programs/program.ts'
 import type { Restic } from '../programs/restic.ts'
 import { summaryOf, type Terp } from '../programs/terp.ts'
 import type { RowResult } from '../results.ts'
@@ -16,27 +17,38 @@ const TIMES = 3
 
 export async function askQuestions(context: Context, corpus: Corpus, ours: Terp, theirs: Restic, isFilled: boolean): Promise<RowResult> {
   const [root = ''] = corpus.paths
-  const points = await twoPoints(corpus, root, ours, theirs, isFilled)
+  // The pool of row 6 was filled under a small heap at last, and holds one point.
+  if (!isFilled) await fillAnew(context, ours, theirs)
+  const points = await twoPoints(corpus, root, ours, theirs)
   const folders = [0, 0.5, 0.99].map((share) => join(root, two(Math.floor(share * TOP_FOLDERS)), '00'))
   const file = join(folders[1] as string, '42.txt')
+  const before = (program: BackupProgram) => ({ before: { contents: [...program.own, ...program.places] } })
+  const targets: string[] = []
   for (let pair = 0; pair < context.options.pairs * TIMES; pair++) {
     const folder = folders[pair % folders.length] as string
-    await context.time('questions/browse', 'terp', pair, ours.command('pool', 'browse', ours.pool, 'latest', folder))
-    await context.time('questions/browse', 'restic', pair, theirs.command('ls', '--quiet', 'latest', folder))
+    await context.time('questions/browse', 'terp', pair, ours.command('pool', 'browse', ours.pool, 'latest', folder), before(ours))
+    await context.time('questions/browse', 'restic', pair, theirs.command('ls', '--quiet', 'latest', folder), before(theirs))
     for (const [program, command] of [
-      ['terp', (target: string) => ours.command('pool', 'restore', ours.pool, 'latest', '--target', target, '--path', file)],
-      ['restic', (target: string) => theirs.command('restore', '--quiet', 'latest', '--target', target, '--include', file)],
+      [ours, (target: string) => ours.command('pool', 'restore', ours.pool, 'latest', '--target', target, '--path', file)],
+      [theirs, (target: string) => theirs.command('restore', '--quiet', 'latest', '--target', target, '--include', file)],
     ] as const) {
-      const target = await context.emptyFolder('target')
-      await context.time('questions/one-file', program, pair, command(target))
-      if (!readFileSync(join(target, file)).equals(readFileSync(file))) throw new Error(`${program} restored ${file} with other bytes`)
-      await context.discard(target)
+      const target = await context.emptyFolder(`target-${program.name}-${pair}`)
+      targets.push(target)
+      await context.time('questions/one-file', program.name, pair, command(target), before(program))
+      if (!readFileSync(join(target, file)).equals(readFileSync(file))) throw new Error(`${program.name} restored ${file} with other bytes`)
     }
-    const { stdout } = await context.time('questions/diff', 'terp', pair, ours.command('pool', 'diff', ours.pool, ...points.ours))
+    const { stdout } = await context.time(
+      'questions/diff',
+      'terp',
+      pair,
+      ours.command('pool', 'diff', ours.pool, ...points.ours),
+      before(ours),
+    )
     const changed = stdout.split('\n').filter((line) => line.startsWith('M ') && line.includes('.txt')).length
     if (changed !== CHANGES) throw new Error(`terp found ${changed} changed files, not ${CHANGES}`)
-    await context.time('questions/diff', 'restic', pair, theirs.command('diff', '--quiet', ...points.theirs))
+    await context.time('questions/diff', 'restic', pair, theirs.command('diff', '--quiet', ...points.theirs), before(theirs))
   }
+  await context.discard(...targets)
   const figure = (work: string, what: string, atMost: number) => [
     { what, value: medianOf(context, work, 'terp', 'seconds'), unit: 's', bar: { atMost } },
     { what: `${what}: restic`, value: medianOf(context, work, 'restic', 'seconds'), unit: 's' },
@@ -53,16 +65,19 @@ export async function askQuestions(context: Context, corpus: Corpus, ours: Terp,
   }
 }
 
+async function fillAnew(context: Context, ...programs: readonly BackupProgram[]): Promise<void> {
+  await context.discard(...programs.flatMap(({ places }) => places))
+  await context.settle()
+  for (const program of programs) await program.init()
+}
+
 interface Points {
   readonly ours: readonly [string, string]
   readonly theirs: readonly [string, string]
 }
 
 /** One of the corpus and one with changes, in both repositories. The corpus is put back as it was. */
-async function twoPoints(corpus: Corpus, root: string, ours: Terp, theirs: Restic, isFilled: boolean): Promise<Points> {
-  if (!isFilled) await theirs.reset()
-  // The pool of row 6 was filled under a small heap at last, and holds one point.
-  if (!isFilled) await ours.reset()
+async function twoPoints(corpus: Corpus, root: string, ours: Terp, theirs: Restic): Promise<Points> {
   const before = await pointsNow(corpus, ours, theirs)
   const changed = Array.from({ length: CHANGES }, (_, n) => join(root, two(n % TOP_FOLDERS), '00', `${two((n * 7) % 100)}.txt`))
   const kept = changed.map((path) => ({ path, content: readFileSync(path), times: statSync(path) }))

@@ -1,6 +1,6 @@
 /** Rows 1 to 4: a folder full of programs and libraries, warm. */
 import type { Context } from '../context.ts'
-import { systemFolder, warm } from '../corpora/system-folder.ts'
+import { systemFolder } from '../corpora/system-folder.ts'
 import { medianOf, present, ratio } from '../figures.ts'
 import { borg } from '../programs/borg.ts'
 import type { BackupProgram } from '../programs/program.ts'
@@ -19,12 +19,10 @@ export const systemFolderRows: RowGroup = {
   async run(context, wanted) {
     const { folder, options } = context
     const corpus = context.remember(await systemFolder(options.systemFolder, options.scale))
-    await warm(corpus)
     const programs = [await terp(folder, options.terp), await restic(folder, options.work), await tarAndZstd(folder)]
     if (options.borg) programs.push(await borg(folder))
     const acts = ACT_OF_ROW.filter((act, i) => act === 'first' || wanted.includes(i + 1))
     const ended = await runRounds(context, { name: 'usr-lib', corpus, programs, acts, skip })
-    for (const program of programs) await program.reset()
     return { rows: resultsOf(context, corpus.bytes).flatMap((result) => (wanted.includes(result.row) ? [{ ...result, ...ended }] : [])) }
   },
 }

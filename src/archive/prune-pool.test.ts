@@ -1,7 +1,7 @@
 /** Expire and prune over real trees. Over 400 lines: one catalogue of what may be between a point and its deletion, on the pools that its head makes. */
 import assert from 'node:assert/strict'
-import { rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { rmSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import {
   anOperation,
@@ -354,10 +354,16 @@ test('what a backup healed survives a prune: the copy that can be read stays', a
   for (let n = 0; n < 6; n++) {
     const place = new Place(t, `healed ${n}`)
     await place.make()
+    const wayMs = statSync(dirname(place.folder)).ctimeMs
     const first = await place.backUp()
     place.rot(await place.packOf(2), 150)
     const op = place.op()
     const { point } = await backUpPaths(op, place.store, [place.folder])
+    // The page holds the folder on the way, too: it is stored again as it was only if nobody else made a file there meanwhile.
+    if (statSync(dirname(place.folder)).ctimeMs !== wayMs) {
+      n--
+      continue
+    }
     assert.ok(op.warnings.some(({ code }) => code === 'CHUNK_DAMAGED'))
     const noted = await readDamageList(place.op(), await place.repository())
     assert.equal(noted.size, 1)

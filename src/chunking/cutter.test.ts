@@ -127,6 +127,21 @@ for (const algorithm of ALGORITHMS) {
       assert.deepEqual(cuts(kernel, own), expected)
     })
 
+    test('a chunk ends at the first position of which that is said, whatever lies behind it', () => {
+      fc.assert(
+        fc.property(content, fc.integer({ min: 0, max: 2_000 }), (bytes, skip) => {
+          const start = Math.min(skip, bytes.length)
+          const end = cutter.findCut(bytes, start, bytes.length)
+          const said: number[] = []
+          for (let at = start + 1; at <= end; at++) if (cutter.endsAt(bytes.subarray(0, at), start, at)) said.push(at)
+          for (const at of said) assert.ok(cutter.endsAt(bytes, start, at))
+          // Of the last chunk, the end of the stream decides.
+          assert.deepEqual(said, end < bytes.length ? [end] : said.filter((at) => at === end))
+        }),
+        runs(20),
+      )
+    })
+
     test('a byte that is inserted changes few chunks', () => {
       fc.assert(
         fc.property(fc.integer({ min: 0, max: LONG_BYTES }), fc.integer({ min: 0, max: 255 }), (at, byte) => {

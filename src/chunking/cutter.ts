@@ -18,6 +18,11 @@ export interface Cutter {
    */
   findCut(bytes: Uint8Array, start: number, end: number): number
   /**
+   * Whether a chunk that begins at `start` ends at `end` although bytes follow, if it has not ended before. Only the last bytes before `end` are
+   * looked at: for content that is known to have been one chunk.
+   */
+  endsAt(bytes: Uint8Array, start: number, end: number): boolean
+  /**
    * A buffer of zeros that is cut where it lies; any other has to be copied, window by window. It lives as long as the cutter, does not change its
    * size, and cannot be transferred to another thread. All buffers of a cutter together have at most 64 MiB.
    */
@@ -33,14 +38,14 @@ export function createCutter(parameters: ChunkingParameters, key: Uint8Array): C
   if (!kernel) return createScriptCutter(parameters, key)
   check(parameters, key)
   const search = parameters.algorithm === 'sieve' ? sieveInKernel(kernel, parameters, key) : gear32InKernel(kernel, key)
-  return { findCut: normalised(parameters, anywhere(kernel, search)), allocate: (bytes) => kernel.allocate(bytes) }
+  return { ...normalised(parameters, anywhere(kernel, search)), allocate: (bytes) => kernel.allocate(bytes) }
 }
 
 /** The twin: the same cuts without WebAssembly. */
 export function createScriptCutter(parameters: ChunkingParameters, key: Uint8Array): Cutter {
   check(parameters, key)
   const search = parameters.algorithm === 'sieve' ? sieveInScript(parameters, key) : gear32InScript(key)
-  return { findCut: normalised(parameters, search), allocate: (bytes) => Buffer.alloc(bytes) }
+  return { ...normalised(parameters, search), allocate: (bytes) => Buffer.alloc(bytes) }
 }
 
 function check({ algorithm, minBytes, targetBytes }: ChunkingParameters, key: Uint8Array): void {
@@ -50,14 +55,21 @@ function check({ algorithm, minBytes, targetBytes }: ChunkingParameters, key: Ui
 }
 
 /** Cuts are rarer before the target and more frequent after it, so that sizes keep near to it. */
-function normalised({ minBytes, targetBytes, maxBytes }: ChunkingParameters, search: Search): Cutter['findCut'] {
+function normalised({ minBytes, targetBytes, maxBytes }: ChunkingParameters, search: Search): Pick<Cutter, 'findCut' | 'endsAt'> {
   const bits = Math.log2(targetBytes)
-  return (bytes, start, end) => {
-    const limit = Math.min(end, start + maxBytes)
-    const from = start + minBytes
-    if (limit <= from) return limit
-    const target = Math.min(limit, start + targetBytes)
-    return search(bytes, from, target, bits + 2) || search(bytes, Math.max(from, target), limit, bits - 2) || limit
+  return {
+    findCut(bytes, start, end) {
+      const limit = Math.min(end, start + maxBytes)
+      const from = start + minBytes
+      if (limit <= from) return limit
+      const target = Math.min(limit, start + targetBytes)
+      return search(bytes, from, target, bits + 2) || search(bytes, Math.max(from, target), limit, bits - 2) || limit
+    },
+    endsAt(bytes, start, end) {
+      const length = end - start
+      if (length < minBytes || length >= maxBytes) return length === maxBytes
+      return search(bytes, end, end + 1, length < targetBytes ? bits + 2 : bits - 2) === end
+    },
   }
 }
 

@@ -2,6 +2,7 @@
 import { realpathSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { type BackupReport, backUp } from '../archive/index.ts'
+import type { LoopDelay } from '../base/clock.ts'
 import { AT_FDCWD, findStatAt, realPath } from '../platform/index.ts'
 import { openWriteSession } from '../repository/index.ts'
 import { bytesOf, resolvePath } from './arguments.ts'
@@ -21,7 +22,24 @@ export interface BackupOptions {
   readonly skipFolders?: readonly string[]
 }
 
-export async function runBackup(run: Run, pool: OpenPool, options: BackupOptions): Promise<BackupReport> {
+/** A backup, and how free it left the main thread. */
+export interface MeasuredBackup extends BackupReport {
+  readonly loopDelay: LoopDelay
+}
+
+export async function runBackup(run: Run, pool: OpenPool, options: BackupOptions): Promise<MeasuredBackup> {
+  const meter = run.measureLoopDelay()
+  let loopDelay: LoopDelay | undefined
+  try {
+    const report = await backUpInto(run, pool, options)
+    loopDelay = await meter.stop()
+    return { ...report, loopDelay }
+  } finally {
+    if (!loopDelay) await meter.stop()
+  }
+}
+
+async function backUpInto(run: Run, pool: OpenPool, options: BackupOptions): Promise<BackupReport> {
   const { op } = run
   const lock = await lockPool(run, pool)
   try {

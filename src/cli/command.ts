@@ -1,5 +1,6 @@
 /** What all commands have in common: how they are described, and how they run. */
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { fromTimestamp, toTimestamp } from '../base/clock.ts'
 import { EXIT_MEANINGS, type ExitCode } from './exit-codes.ts'
 import type { Run } from './run.ts'
 
@@ -54,6 +55,19 @@ export function parsePort(text: string): number {
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port > 65_535) throw new InvalidArgumentError('A port is a number from 0 to 65535.')
   return port
+}
+
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('It is a number from 1 on.')
+  return Number(text)
+}
+
+/** RFC 3339, or a day of UTC; the answer is RFC 3339. */
+export function parseTime(text: string): string {
+  const whole = /^\d{4}-\d\d-\d\d$/.test(text) ? `${text}T00:00:00.000Z` : text
+  const ms = /^\d{4}-\d\d-\d\dT/.test(whole) ? fromTimestamp(whole) : Number.NaN
+  if (Number.isNaN(ms)) throw new InvalidArgumentError('It is a time such as 2026-11-22T13:03:04Z, or a day.')
+  return toTimestamp(ms)
 }
 
 /** `HOST:PORT`, `[::1]:PORT`, `:PORT` or `PORT`. */

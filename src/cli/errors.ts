@@ -21,6 +21,23 @@ export const cliError = defineErrors({
   },
   UPLOAD_BUSY: { kind: 'locked', retry: 'later', hint: 'Another upload or registration of this pool runs; wait until it has finished.' },
   SERVER_NOT_FOUND: { kind: 'not-found', hint: 'Leave --server out to see all servers of the vault with --list.' },
+  SERVER_NOT_CHOSEN: {
+    kind: 'invalid',
+    hint: 'Sign in first, with `terp login --server URL`, or name it with --server or in TERP_SERVER.',
+  },
+  SERVER_CERTIFICATE_UNKNOWN: {
+    kind: 'unauthenticated',
+    hint: 'Compare the fingerprint with the one that `terp server start` printed; if it is the same, sign in with `terp login --fingerprint`.',
+  },
+  SERVER_CERTIFICATE_CHANGED: {
+    kind: 'unauthenticated',
+    hint: 'Somebody may stand between. If the server has a new certificate, sign in with `terp login --fingerprint` and the one that it prints.',
+  },
+  SECRET_NOT_GIVEN: { kind: 'unauthenticated', hint: 'Give it with an option, or run the command on a terminal.' },
+  PROFILES_DAMAGED: { kind: 'invalid', hint: 'Remove the file and sign in again with `terp login`; it holds nothing else.' },
+  ITEM_NOT_FOUND: { kind: 'not-found', hint: 'List what there is, and give its id, the beginning of its id, or its name.' },
+  ITEM_AMBIGUOUS: { kind: 'invalid', hint: 'Give more of the id.' },
+  POLICY_INVALID: { kind: 'invalid', hint: 'Mend the file at the place that is named; docs/cli.md says what it holds.' },
   ONE_KEY_SLOT: { kind: 'invalid', hint: 'If the only secret is lost, so is the pool: when you make one, use --recovery-key-out.' },
   SAMPLE_EMPTY: {
     kind: 'not-found',

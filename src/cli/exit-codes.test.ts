@@ -4,6 +4,7 @@ import { archiveError } from '../archive/index.ts'
 import { baseError, type ErrorDefinition } from '../base/errors.ts'
 import { pageError } from '../page/errors.ts'
 import { pruneError, repositoryError } from '../repository/index.ts'
+import { serverError } from '../server/errors.ts'
 import { storageError } from '../storage/index.ts'
 import { vaultError } from '../vault/errors.ts'
 import { wireError } from '../wire/index.ts'
@@ -17,6 +18,7 @@ const ALL: Readonly<Record<string, ErrorDefinition>> = {
   ...pageError.catalogue,
   ...pruneError.catalogue,
   ...repositoryError.catalogue,
+  ...serverError.catalogue,
   ...storageError.catalogue,
   ...vaultError.catalogue,
   ...wireError.catalogue,
@@ -45,6 +47,9 @@ const EXPECTED: Readonly<Record<string, ExitCode>> = {
   CANCELLED: 130,
   INTERNAL: 1,
   USAGE_INVALID: 2,
+  SERVER_UNREACHABLE: 13,
+  SERVER_CERTIFICATE_CHANGED: 12,
+  SERVER_NOT_CHOSEN: 2,
 }
 
 describe('exit codes', () => {

@@ -25,7 +25,7 @@ export const EXIT_MEANINGS: Readonly<Record<ExitCode, string>> = {
   3: 'done, with warnings',
   10: 'not found',
   11: 'busy: another process has it',
-  12: 'wrong key or passphrase',
+  12: 'wrong key, passphrase or sign-in',
   13: 'not reachable',
   14: 'damage was found',
   15: 'refused by policy',
@@ -58,6 +58,11 @@ export const EXIT_OF_CODE: Readonly<Record<string, ExitCode>> = {
   VAULT_REQUEST_INVALID: EXIT_CODES.usage,
   PAGE_ADDRESS_INVALID: EXIT_CODES.usage,
   VAULT_FILE_UNWRITABLE: EXIT_CODES.usage,
+  SERVER_ADDRESS_INVALID: EXIT_CODES.usage,
+  SERVER_NOT_CHOSEN: EXIT_CODES.usage,
+  API_REQUEST_INVALID: EXIT_CODES.usage,
+  ITEM_AMBIGUOUS: EXIT_CODES.usage,
+  POLICY_INVALID: EXIT_CODES.usage,
   // A secret that can't be right.
   PASSPHRASE_INVALID: EXIT_CODES.wrongSecret,
   KEY_FILE_INVALID: EXIT_CODES.wrongSecret,
@@ -87,6 +92,9 @@ export const EXIT_OF_CODE: Readonly<Record<string, ExitCode>> = {
   VAULT_NOT_RUNNING: EXIT_CODES.unreachable,
   VAULT_ANSWER_INVALID: EXIT_CODES.unreachable,
   VAULT_STOPPING: EXIT_CODES.unreachable,
+  SERVER_UNREACHABLE: EXIT_CODES.unreachable,
+  SERVER_ANSWER_INVALID: EXIT_CODES.unreachable,
+  SERVER_STOPPING: EXIT_CODES.unreachable,
 }
 
 export function exitCodeOf(error: { readonly code: string; readonly kind: ErrorKind }): ExitCode {

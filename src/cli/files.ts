@@ -1,7 +1,7 @@
 /** Small files of the command line: secrets and credentials that are read, key files that are made. */
 import { lstatSync, readdirSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import type { TerpError } from '../base/errors.ts'
+import { TerpError } from '../base/errors.ts'
 import type { Disk } from '../platform/index.ts'
 import { plainText } from './arguments.ts'
 import { cliError } from './errors.ts'
@@ -48,6 +48,19 @@ export async function makePrivateFile(disk: Disk, path: string, text: string, wh
     // Half a key is worse than none.
     if (isMade) await disk.unlink(name).catch(() => undefined)
     throw unwritable(error, name, what)
+  }
+}
+
+/** The same in place of what is there. FILE_UNWRITABLE. */
+export async function replacePrivateFile(disk: Disk, path: string, text: string, what: string): Promise<void> {
+  const fresh = `${path}.new`
+  try {
+    if ((await disk.size(fresh)) !== undefined) await disk.unlink(fresh)
+    await makePrivateFile(disk, fresh, text, what)
+    await disk.rename(fresh, path)
+    await disk.syncFolder(dirname(resolve(path)))
+  } catch (error) {
+    throw error instanceof TerpError ? error : unwritable(error, path, what)
   }
 }
 

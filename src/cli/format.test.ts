@@ -1,11 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { formatBytes, formatDuration, formatMode, formatTable, printable, timestampOf } from './format.ts'
+import { formatBytes, formatCount, formatDuration, formatInteger, formatMode, formatTable, printable, timestampOf } from './format.ts'
 
 describe('what people read', () => {
   it('has units that fit', () => {
     assert.deepEqual([0, 1023, 1024, 10_485_760, 5_000_000_000_000].map(formatBytes), ['0 B', '1023 B', '1.00 KiB', '10.0 MiB', '4.55 TiB'])
     assert.deepEqual([40, 59_400, 61_000, 3_661_000].map(formatDuration), ['0.0 s', '59 s', '1:01 min', '1:01:01 h'])
+  })
+
+  it('has a comma before every three digits, as the language has it', () => {
+    for (const n of [0, 7, 999, 1000, 12_345, 999_999, 1_000_000, 1_234_567_890, Number.MAX_SAFE_INTEGER, -1, -1000]) {
+      assert.equal(formatInteger(n), n.toLocaleString('en-US'))
+    }
+    assert.deepEqual([formatCount(1, 'file'), formatCount(2000, 'entry', 'entries')], ['1 file', '2,000 entries'])
   })
 
   it('cannot be steered by hostile names', () => {

@@ -26,8 +26,13 @@ export function formatDuration(ms: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(seconds % 60)} h` : `${minutes}:${two(seconds % 60)} min`
 }
 
+/** `1,234,567`, for integers. What the language has for it reads its tables of all locales first, for 25 ms. */
+export function formatInteger(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ',')
+}
+
 export function formatCount(count: number, one: string, many = `${one}s`): string {
-  return `${count.toLocaleString('en-US')} ${count === 1 ? one : many}`
+  return `${formatInteger(count)} ${count === 1 ? one : many}`
 }
 
 /** `2026-11-22 13:03:04`, in UTC. */

@@ -18,6 +18,8 @@ export interface Streams {
   clearLive(): void
   /** Without echo; undefined when there is no terminal to ask on. */
   askSecret?(prompt: string): Promise<string>
+  /** One line, as it is typed; undefined when there is no terminal to ask on. */
+  ask?(prompt: string): Promise<string>
 }
 
 export class Output {
@@ -131,7 +133,7 @@ export function systemStreams(): Streams {
       log = undefined
     },
   }
-  return stdin.isTTY && stderr.isTTY ? Object.assign(streams, { askSecret }) : streams
+  return stdin.isTTY && stderr.isTTY ? Object.assign(streams, { askSecret, ask }) : streams
 }
 
 const ENTER = 0x0d
@@ -165,5 +167,17 @@ function askSecret(prompt: string): Promise<string> {
       }
     }
     stdin.on('data', onData)
+  })
+}
+
+function ask(prompt: string): Promise<string> {
+  const { stdin, stderr } = process
+  stderr.write(prompt)
+  stdin.resume()
+  return new Promise((resolve) => {
+    stdin.once('data', (bytes: Buffer) => {
+      stdin.pause()
+      resolve(bytes.toString('utf8').replace(/\r?\n[\s\S]*$/, ''))
+    })
   })
 }

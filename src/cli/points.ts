@@ -1,6 +1,6 @@
 /** Recovery points as people see them in a list. */
 import { type Finding, type RecoveryPoint, repositoryError } from '../repository/index.ts'
-import { formatBytes, formatTable, formatTime, printable } from './format.ts'
+import { formatBytes, formatInteger, formatTable, formatTime, printable } from './format.ts'
 import { shortId, textOfPath } from './present.ts'
 import type { Run } from './run.ts'
 
@@ -25,9 +25,9 @@ export function describePoints(points: readonly ListedPoint[]): string {
     formatTime(point.finished),
     ...(hasServers ? [point.server ?? ''] : []),
     printable(point.source),
-    point.statistics.files.toLocaleString('en-US'),
+    formatInteger(point.statistics.files),
     formatBytes(point.statistics.total_bytes),
-    printable(point.paths.map(textOfPath).join(' ')) + (point.warnings > 0 ? `  (${point.warnings.toLocaleString('en-US')} warnings)` : ''),
+    printable(point.paths.map(textOfPath).join(' ')) + (point.warnings > 0 ? `  (${formatInteger(point.warnings)} warnings)` : ''),
   ])
   return formatTable(columns, rows)
 }

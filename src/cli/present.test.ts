@@ -1,8 +1,9 @@
 /** The contract with other people's scripts: names of fields. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { BackupReport, Difference, Entry } from '../archive/index.ts'
+import type { Difference, Entry } from '../archive/index.ts'
 import type { RecoveryPoint } from '../repository/index.ts'
+import type { MeasuredBackup } from './backup.ts'
 import {
   type DifferenceLists,
   mergeWarnings,
@@ -40,7 +41,7 @@ const POINT: RecoveryPoint = {
 
 const WARNING = { code: 'SOURCE_CHANGED', message: 'it changed', item: '/srv/a' }
 
-const BACKUP: BackupReport = {
+const BACKUP: MeasuredBackup = {
   point: POINT,
   filesNew: 1,
   filesChanged: 2,
@@ -55,6 +56,7 @@ const BACKUP: BackupReport = {
   durationMs: 1234,
   warnings: [WARNING],
   warningCount: 1,
+  loopDelay: { p50Ms: 0.1, p99Ms: 12, maxMs: 34.5 },
 }
 
 const ENTRY: Entry = {
@@ -103,6 +105,7 @@ describe('JSON', () => {
       data_added: 9,
       data_added_packed: 10,
       total_duration: 1.234,
+      event_loop_delay_ms: { p50: 0.1, p99: 12, max: 34.5 },
       warnings: [WARNING],
       warnings_count: 1,
     }

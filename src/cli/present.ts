@@ -1,8 +1,9 @@
 /** What leaves the program with --json, field by field. Other people's scripts read it: a field is added, never renamed. */
 
-import type { BackupReport, Difference, Entry, RestoreReport, UploadReport, VerifyReport } from '../archive/index.ts'
+import type { Difference, Entry, RestoreReport, UploadReport, VerifyReport } from '../archive/index.ts'
 import type { Warning } from '../base/operation.ts'
 import type { ExpireReport, Finding, PathText, PruneReport, RecoveryPoint } from '../repository/index.ts'
+import type { MeasuredBackup } from './backup.ts'
 import { timestampOf } from './format.ts'
 
 const SHORT_ID = 8
@@ -85,7 +86,7 @@ export function mergeWarnings(...lists: readonly (readonly Warning[])[]): Warnin
   return [...all.values()]
 }
 
-export function presentBackup(report: BackupReport, warnings: readonly Warning[]) {
+export function presentBackup(report: MeasuredBackup, warnings: readonly Warning[]) {
   return {
     message_type: 'summary',
     recovery_point_id: report.point.id,
@@ -103,6 +104,7 @@ export function presentBackup(report: BackupReport, warnings: readonly Warning[]
     total_duration: seconds(report.durationMs),
     backup_start: report.point.started,
     backup_end: report.point.finished,
+    event_loop_delay_ms: { p50: report.loopDelay.p50Ms, p99: report.loopDelay.p99Ms, max: report.loopDelay.maxMs },
     warnings: warnings.map(presentWarning),
     warnings_count: Math.max(report.warningCount, warnings.length),
   }

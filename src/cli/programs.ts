@@ -1,4 +1,5 @@
 /** What the command line needs of the other programs. src/main.ts hands them in, so that no room here knows theirs, and none is loaded in vain. */
+import type { PlainError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import type { Disk } from '../platform/index.ts'
 import type { Repository } from '../repository/index.ts'
@@ -36,10 +37,86 @@ export interface PageProgram {
   ): Promise<Running>
 }
 
+export interface ServerStartOptions {
+  readonly dataFolder: string
+  readonly host: string
+  /** Of people and programs; 0: any free one. */
+  readonly port: number
+  /** Of agents; 0: any free one. */
+  readonly agentPort: number
+  /** As agents reach it, where that is another address. */
+  readonly agentUrl?: string | undefined
+  readonly disk: Disk
+  readonly certificate?: { readonly certificatePath: string; readonly keyPath: string } | undefined
+}
+
+export interface RunningServer extends Running {
+  /** Where agents call. */
+  readonly agentAddress: string
+  /** SHA-256 of the certificate, `AB:CD:…`. */
+  readonly fingerprint: string
+  /** While there is no account. */
+  readonly setupSecret: string | undefined
+}
+
+/** What lies in the data folder of a server on this machine. */
+export interface ServerFiles {
+  /** Where it listens, or listened last. */
+  readonly address: string | undefined
+  readonly fingerprint: string | undefined
+  readonly setupSecret: string | undefined
+}
+
+export interface ServerProgram {
+  start(op: Operation, options: ServerStartOptions): Promise<RunningServer>
+  look(disk: Disk, dataFolder: string): Promise<ServerFiles>
+}
+
+export interface AgentEnrollOptions {
+  readonly disk: Disk
+  readonly folder: string
+  readonly token: string
+  readonly url?: string | undefined
+  readonly name: string
+  readonly replace: boolean
+}
+
+export interface AgentIdentity {
+  readonly agentId: string
+  readonly name: string
+  readonly url: string
+  readonly serverId: string
+}
+
+export interface AgentDescription extends AgentIdentity {
+  readonly folder: string
+  readonly serverKey: string
+  readonly isRunning: boolean
+  readonly last?: { readonly at: string; readonly state: string; readonly text: string }
+}
+
+export type AgentState =
+  | { readonly kind: 'connected'; readonly epoch: number }
+  | { readonly kind: 'waiting'; readonly error: PlainError; readonly againInMs: number }
+  | { readonly kind: 'job'; readonly jobId: string; readonly what: string }
+  | { readonly kind: 'job-ended'; readonly jobId: string; readonly what: string; readonly error?: PlainError }
+
+export interface AgentProgram {
+  enroll(op: Operation, options: AgentEnrollOptions): Promise<AgentIdentity>
+  describe(folder: string, disk: Disk): Promise<AgentDescription>
+  /** Until the signal is aborted. */
+  start(
+    op: Operation,
+    options: { readonly folder: string; readonly disk: Disk; readonly onState: (state: AgentState) => void },
+  ): Promise<void>
+}
+
 export interface Programs {
   readonly version: string
   /** Where Terp itself lies: what a quickstart protects if nothing else is named. */
   readonly projectFolder: string
   readonly vault: VaultProgram
   readonly page: PageProgram
+  readonly server: ServerProgram
+  readonly agent: AgentProgram
 }

@@ -1,7 +1,7 @@
 /** How far a long act is: a line on a terminal, or JSON lines; nothing at all where neither is asked for. */
 import type { Clock } from '../base/clock.ts'
 import type { Progress } from '../base/operation.ts'
-import { formatBytes, formatDuration, formatRate } from './format.ts'
+import { formatBytes, formatDuration, formatInteger, formatRate } from './format.ts'
 import type { Output } from './output.ts'
 
 const TERMINAL_EVERY_MS = 120
@@ -93,7 +93,7 @@ export function toLine(status: Status, bytesPerMs: number): string {
   const parts = [
     status.phase,
     isSized ? `${(status.percent_done * 100).toFixed(0)} %` : '',
-    `${status.files_done.toLocaleString('en-US')} files`,
+    `${formatInteger(status.files_done)} files`,
     formatBytes(status.bytes_done),
     bytesPerMs > 0 ? formatRate(bytesPerMs, 1) : '',
     status.seconds_remaining === null

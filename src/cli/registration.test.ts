@@ -16,23 +16,13 @@ import {
   terp as terpProcess,
 } from '../../test/support/terp.ts'
 import { systemDisk } from '../platform/index.ts'
-import type { Programs } from './programs.ts'
 import { runCli } from './run-cli.ts'
 import { fakeStreams } from './testing/fake-streams.ts'
-
-const unexpected = async () => {
-  throw new Error('not in this test')
-}
-const PROGRAMS: Programs = {
-  version: '1.2.3',
-  projectFolder: '/nowhere',
-  vault: { start: unexpected, createVault: unexpected, downloadCredentials: unexpected },
-  page: { start: unexpected },
-}
+import { NO_PROGRAMS } from './testing/no-programs.ts'
 
 async function terp(...given: string[]) {
   const streams = fakeStreams()
-  const exitCode = await runCli(given, PROGRAMS, streams)
+  const exitCode = await runCli(given, NO_PROGRAMS, streams)
   return { exitCode, out: streams.outText(), err: streams.errText() }
 }
 

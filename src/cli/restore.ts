@@ -6,7 +6,7 @@ import type { StoreDescriptor } from '../storage/index.ts'
 import { bytesOf, pathInPoint, resolvePath } from './arguments.ts'
 import { cliError } from './errors.ts'
 import { EXIT_CODES, type ExitCode } from './exit-codes.ts'
-import { formatBytes, formatCount, formatDuration, formatRate, printable } from './format.ts'
+import { formatBytes, formatCount, formatDuration, formatInteger, formatRate, printable } from './format.ts'
 import { mergeWarnings, presentRestore, shortId } from './present.ts'
 import type { Run } from './run.ts'
 
@@ -70,7 +70,7 @@ export function describeRestore(
   const lines = [
     `${isDryRun ? 'would restore' : 'restored'} recovery point ${point} to ${target}`,
     `  files     ${formatCount(report.filesRestored, 'file')}, ${formatBytes(report.bytesRestored)}`,
-    `  others    ${report.othersRestored.toLocaleString('en-US')} (folders, links, devices)`,
+    `  others    ${formatInteger(report.othersRestored)} (folders, links, devices)`,
   ]
   if (report.filesSkipped > 0) lines.push(`  skipped   ${formatCount(report.filesSkipped, 'file')}${reasons(report.skipped)}`)
   if (report.filesFailed > 0) lines.push(`  failed    ${formatCount(report.filesFailed, 'file')}: see above`)

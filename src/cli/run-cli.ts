@@ -3,24 +3,7 @@ import { Command, CommanderError } from 'commander'
 import { asTerpError } from '../base/errors.ts'
 import { rawArguments } from './arguments.ts'
 import type { CommandHost } from './command.ts'
-import { addBench } from './commands/bench.ts'
-import { addCompletion } from './commands/completion.ts'
-import { addPoolBackup } from './commands/pool-backup.ts'
-import { addPoolBrowse } from './commands/pool-browse.ts'
-import { addPoolDiff } from './commands/pool-diff.ts'
-import { addPoolExpire } from './commands/pool-expire.ts'
-import { addPoolInit } from './commands/pool-init.ts'
-import { addPoolList } from './commands/pool-list.ts'
-import { addPoolPrune } from './commands/pool-prune.ts'
-import { addPoolRegister } from './commands/pool-register.ts'
-import { addPoolRestore } from './commands/pool-restore.ts'
-import { addPoolUpload } from './commands/pool-upload.ts'
-import { addPoolVerify } from './commands/pool-verify.ts'
-import { addQuickstart } from './commands/quickstart.ts'
-import { addRecover } from './commands/recover.ts'
-import { addVaultCreate } from './commands/vault-create.ts'
-import { addVaultCredentials } from './commands/vault-credentials.ts'
-import { addVaultStart } from './commands/vault-start.ts'
+import { COMMANDS, type CommandEntry, commandsFor, GROUPS } from './command-table.ts'
 import { readConfig } from './config.ts'
 import { cliError } from './errors.ts'
 import { EXIT_CODES, type ExitCode, exitCodeOf } from './exit-codes.ts'
@@ -37,7 +20,7 @@ export async function runCli(given: readonly string[], programs: Programs, strea
       exitCode = await execute({ streams, config, programs }, { isJson: json, isLong }, work)
     },
   }
-  const program = buildProgram(host, programs.version, streams)
+  const program = await buildProgram(host, programs.version, streams, commandsFor(given))
   try {
     await program.parseAsync(rawArguments(given), { from: 'user' })
     return exitCode
@@ -60,7 +43,13 @@ function usageError(error: CommanderError) {
   return cliError('USAGE_INVALID', message.charAt(0).toLowerCase() + message.slice(1))
 }
 
-export function buildProgram(host: CommandHost, version: string, streams: Streams): Command {
+/** With all commands, or with those of a run. */
+export async function buildProgram(
+  host: CommandHost,
+  version: string,
+  streams: Streams,
+  commands: readonly CommandEntry[] = COMMANDS,
+): Promise<Command> {
   const program = new Command('terp')
     .description('Protects folders twice: a pool on local disks, and an encrypted second copy in a vault.')
     .version(version, '--version', 'print the version')
@@ -73,15 +62,14 @@ export function buildProgram(host: CommandHost, version: string, streams: Stream
     })
     .showSuggestionAfterError(true)
     .helpCommand(false)
-  addQuickstart(program, host)
-  const pool = group(program, 'pool', 'make, fill, read and check a pool')
-  for (const add of [addPoolInit, addPoolBackup, addPoolList, addPoolBrowse, addPoolDiff, addPoolRestore, addPoolVerify]) add(pool, host)
-  for (const add of [addPoolExpire, addPoolPrune, addPoolRegister, addPoolUpload]) add(pool, host)
-  const vault = group(program, 'vault', 'run a vault service and its vaults')
-  for (const add of [addVaultStart, addVaultCreate, addVaultCredentials]) add(vault, host)
-  addRecover(program, host)
-  addBench(program, host)
-  addCompletion(program, host)
+  const groups = new Map<string, Command>()
+  for (const { path, load } of commands) {
+    const add = await load()
+    const [word = ''] = path.split(' ')
+    const description = GROUPS[word]
+    if (description !== undefined && !groups.has(word)) groups.set(word, group(program, word, description))
+    add(groups.get(word) ?? program, host)
+  }
   return program
 }
 

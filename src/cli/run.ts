@@ -1,5 +1,5 @@
 /** One run of one command: an operation that signals interrupt, progress, warnings, and errors that become text and an exit code. */
-import { systemClock } from '../base/clock.ts'
+import { type LoopMeter, measureLoopDelay, systemClock } from '../base/clock.ts'
 import { asTerpError, baseError, type TerpError } from '../base/errors.ts'
 import { type Operation, startOperation, type Warning } from '../base/operation.ts'
 import { type Disk, systemDisk } from '../platform/index.ts'
@@ -14,6 +14,8 @@ export interface Run {
   readonly output: Output
   readonly config: Config
   readonly disk: Disk
+  /** Begins to measure how free this thread is. */
+  readonly measureLoopDelay: () => LoopMeter
   readonly programs: Programs
   /** All so far, each once. */
   readonly warnings: readonly Warning[]
@@ -63,7 +65,7 @@ export async function execute(
     if (streams.isErrTerminal) output.note('stopping cleanly; press Ctrl-C again to stop at once')
   })
   try {
-    return await work({ op, output, config, disk: systemDisk(), programs, warnings, warn })
+    return await work({ op, output, config, disk: systemDisk(), measureLoopDelay, programs, warnings, warn })
   } catch (error) {
     progress.stop()
     const known = whatHappened(error, stopper.signal)

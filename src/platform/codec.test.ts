@@ -5,13 +5,22 @@ import { zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import { runs } from '../../test/support/pool.ts'
 import { seededRandom } from '../base/random.ts'
-import { type Codec, symbolCodec, zlibCodec, zstd } from './codec.ts'
+import { type Codec, symbolCodec, type ZstdSettings, zlibCodec, zstd } from './codec.ts'
 import { bindZstd } from './posix.ts'
 
 const symbols = bindZstd()
 const codecs: [string, Codec | undefined][] = [
   ['by symbols', symbols && symbolCodec(symbols)],
   ['by zlib', zlibCodec],
+]
+
+const fast: ZstdSettings = { level: 1 }
+const settings: ZstdSettings[] = [
+  { level: -1 },
+  fast,
+  { level: 3 },
+  { level: 1, windowLog: 22, hashLog: 15, minMatch: 7, codesLiterals: true },
+  { level: 1, windowLog: 22, minMatch: 6, targetLength: 2, codesLiterals: false },
 ]
 
 test('the pinned Node exports what is asked of it', () => {
@@ -24,19 +33,24 @@ for (const [name, codec] of codecs) {
 
   test(`${name}: what was compressed decompresses to itself, and through the other too`, { skip }, () => {
     fc.assert(
-      fc.property(fc.integer({ min: 0, max: 70_000 }), fc.constantFrom(0xff, 0x0f, 0), fc.constantFrom(-1, 1, 3), (length, mask, level) => {
-        const content = seededRandom(`${length}`)
-          .bytes(length)
-          .map((byte) => byte & mask)
-        const packed = new Uint8Array(length + 1000)
-        const size = compress(packed, content, level)
-        assert.ok(size > 0)
-        for (const back of [decompress, zlibCodec.decompress]) {
-          const into = new Uint8Array(length)
-          assert.equal(back(into, packed.subarray(0, size)), length)
-          assert.ok(Buffer.from(into).equals(content))
-        }
-      }),
+      fc.property(
+        fc.integer({ min: 0, max: 70_000 }),
+        fc.constantFrom(0xff, 0x0f, 0),
+        fc.constantFrom(...settings),
+        (length, mask, how) => {
+          const content = seededRandom(`${length}`)
+            .bytes(length)
+            .map((byte) => byte & mask)
+          const packed = new Uint8Array(length + 1000)
+          const size = compress(packed, content, how)
+          assert.ok(size > 0)
+          for (const back of [decompress, zlibCodec.decompress]) {
+            const into = new Uint8Array(length)
+            assert.equal(back(into, packed.subarray(0, size)), length)
+            assert.ok(Buffer.from(into).equals(content))
+          }
+        },
+      ),
       runs(100),
     )
   })
@@ -44,7 +58,7 @@ for (const [name, codec] of codecs) {
   test(`${name}: no room, damage and strange bytes are -1, and nothing is written beyond the room`, { skip }, () => {
     const content = seededRandom('content').bytes(50_000)
     const small = new Uint8Array(2000)
-    assert.equal(compress(small.subarray(0, 1000), content, 1), -1)
+    assert.equal(compress(small.subarray(0, 1000), content, fast), -1)
     assert.ok(small.subarray(1000).every((byte) => byte === 0))
     const frame = zstdCompressSync(Buffer.alloc(10_000, 'frame '))
     assert.equal(decompress(small.subarray(0, 1000), frame), -1)
@@ -62,14 +76,27 @@ for (const [name, codec] of codecs) {
   })
 }
 
+test('settings are heeded, each by a context of its own', { skip: symbols ? false : 'this Node exports no zstd' }, () => {
+  const content = Buffer.concat(Array.from({ length: 4000 }, (_, i) => Buffer.from(`${(i * 7919) % 4001} is ${(i * 31) % 97}\n`)))
+  const codec = symbolCodec(symbols as NonNullable<typeof symbols>)
+  const size = (how: ZstdSettings) => codec.compress(new Uint8Array(content.length), content, how)
+  const [coded, uncoded] = [{ level: 1 }, { level: 1, codesLiterals: false }]
+  const sizes = [size(coded), size(uncoded), size(coded), size(uncoded)]
+  assert.deepEqual(sizes, [sizes[0], sizes[1], sizes[0], sizes[1]])
+  assert.ok((sizes[0] as number) < (sizes[1] as number))
+  assert.notEqual(size({ level: 1, minMatch: 4 }), sizes[0])
+  assert.throws(() => size({ level: 1, minMatch: 40 }), { code: 'INTERNAL' })
+})
+
 test('worker threads have contexts of their own and free them when they end', async () => {
   const url = new URL('./codec.ts', import.meta.url).href
   const source = `import { parentPort } from 'node:worker_threads'
     const { zstd } = await import(${JSON.stringify(url)})
     const into = new Uint8Array(2000)
-    for (let i = 0; i < 100; i++) zstd.compress(into, Buffer.alloc(1000, 'thread '), 1)
-    parentPort.postMessage(zstd.compress(into, Buffer.alloc(1000, 'thread '), 1))`
-  const expected = zstd.compress(new Uint8Array(2000), Buffer.alloc(1000, 'thread '), 1)
+    const fast = { level: 1 }
+    for (let i = 0; i < 100; i++) zstd.compress(into, Buffer.alloc(1000, 'thread '), fast)
+    parentPort.postMessage(zstd.compress(into, Buffer.alloc(1000, 'thread '), { level: 1 }))`
+  const expected = zstd.compress(new Uint8Array(2000), Buffer.alloc(1000, 'thread '), { level: 1 })
   for (let round = 0; round < 5; round++) {
     const workers = [0, 1, 2].map(() => new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`)))
     const sizes = await Promise.all(workers.map((worker) => new Promise((done, fail) => worker.once('message', done).once('error', fail))))

@@ -4,39 +4,79 @@
  * node:zlib does the same with copies.
  */
 import { constants, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { invariant } from '../base/errors.ts'
 import { bindZstd, type ZstdSymbols } from './posix.ts'
 
+/** What differs from the level's own (https://facebook.github.io/zstd/zstd_manual.html, ZSTD_cParameter). */
+export interface ZstdSettings {
+  readonly level: number
+  readonly windowLog?: number
+  readonly hashLog?: number
+  readonly minMatch?: number
+  /** With the fastest strategy: how many positions are passed over where nothing matches. */
+  readonly targetLength?: number
+  /** Whether what matches nothing is coded too; otherwise zstd decides by `targetLength`. Only by symbols. */
+  readonly codesLiterals?: boolean
+}
+
 export interface Codec {
-  /** One frame. How many bytes were written; -1 when they do not fit. */
-  compress(into: Uint8Array, content: Uint8Array, level: number): number
+  /** One frame. How many bytes were written; -1 when they do not fit. A context is kept for each object of settings, so they should be few. */
+  compress(into: Uint8Array, content: Uint8Array, settings: ZstdSettings): number
   /** How many bytes were written; -1 when it is no whole frame, or holds more than fits. */
   decompress(into: Uint8Array, stored: Uint8Array): number
 }
 
 /** By symbols of the program itself. */
 export function symbolCodec(symbols: ZstdSymbols): Codec {
-  const compressor = symbols.createCompressor()
+  const compressors = new Map<ZstdSettings, unknown>()
+  const compressorOf = (settings: ZstdSettings) => {
+    const made = compressors.get(settings) ?? createCompressor(symbols, settings)
+    compressors.set(settings, made)
+    return made
+  }
   const decompressor = symbols.createDecompressor()
   // Of a worker thread too: its contexts would outlive it.
   process.once('exit', () => {
-    symbols.freeCompressor(compressor)
+    for (const compressor of compressors.values()) symbols.freeCompressor(compressor)
     symbols.freeDecompressor(decompressor)
   })
   const written = (size: number | bigint, room: number) => (typeof size === 'number' && size <= room ? size : -1)
   return {
-    compress: (into, content, level) =>
-      written(symbols.compress(compressor, into, into.length, content, content.length, level), into.length),
+    compress: (into, content, settings) =>
+      written(symbols.compress(compressorOf(settings), into, into.length, content, content.length), into.length),
     decompress: (into, stored) => written(symbols.decompress(decompressor, into, into.length, stored, stored.length), into.length),
+  }
+}
+
+/** From zstd.h: experimental, so node:zlib does not name it. */
+const LITERAL_COMPRESSION_MODE = 1002
+
+function createCompressor(symbols: ZstdSymbols, settings: ZstdSettings): unknown {
+  const compressor = symbols.createCompressor()
+  const set = (parameter: number, value: number) => {
+    const answer = symbols.setParameter(compressor, parameter, value)
+    invariant(typeof answer === 'number', `zstd takes ${value} for parameter ${parameter}`)
+  }
+  for (const [parameter, value] of Object.entries(parametersOf(settings))) set(Number(parameter), value)
+  if (settings.codesLiterals !== undefined) set(LITERAL_COMPRESSION_MODE, settings.codesLiterals ? 1 : 2)
+  return compressor
+}
+
+/** By zstd's numbers for them. */
+function parametersOf({ level, windowLog, hashLog, minMatch, targetLength }: ZstdSettings): Record<number, number> {
+  return {
+    [constants.ZSTD_c_compressionLevel]: level,
+    ...(windowLog === undefined ? {} : { [constants.ZSTD_c_windowLog]: windowLog }),
+    ...(hashLog === undefined ? {} : { [constants.ZSTD_c_hashLog]: hashLog }),
+    ...(minMatch === undefined ? {} : { [constants.ZSTD_c_minMatch]: minMatch }),
+    ...(targetLength === undefined ? {} : { [constants.ZSTD_c_targetLength]: targetLength }),
   }
 }
 
 /** By node:zlib. `chunkSize` makes it give one buffer instead of many small ones. */
 export const zlibCodec: Codec = {
-  compress(into, content, level) {
-    const packed = zstdCompressSync(content, {
-      chunkSize: Math.max(1024, content.length + 1024),
-      params: { [constants.ZSTD_c_compressionLevel]: level },
-    })
+  compress(into, content, settings) {
+    const packed = zstdCompressSync(content, { chunkSize: Math.max(1024, content.length + 1024), params: parametersOf(settings) })
     return place(into, packed)
   },
   decompress(into, stored) {
@@ -58,7 +98,7 @@ let codec: Codec | undefined
 
 /** Of this thread. */
 export const zstd: Codec = {
-  compress: (into, content, level) => ours().compress(into, content, level),
+  compress: (into, content, settings) => ours().compress(into, content, settings),
   decompress: (into, stored) => ours().decompress(into, stored),
 }
 

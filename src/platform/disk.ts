@@ -29,8 +29,8 @@ export interface DiskReader {
   readonly sizeBytes: number
   /** By it, other threads of this process read through the same open file. */
   readonly handle: number
-  /** What there is of the range: fewer bytes if the file ends before. */
-  read(offset: number, length: number): Buffer
+  /** What there is of the range: fewer bytes if the file ends before. In the memory that is given, if it is long enough. */
+  read(offset: number, length: number, into?: Buffer): Buffer
   close(): void
 }
 
@@ -205,8 +205,9 @@ class SystemReader implements DiskReader {
     if (isOwner) forgotten.register(this, handle, this)
   }
 
-  read(offset: number, length: number): Buffer {
-    const buffer = Buffer.allocUnsafeSlow(Math.max(0, Math.min(length, this.sizeBytes - offset)))
+  read(offset: number, length: number, into?: Buffer): Buffer {
+    const most = Math.max(0, Math.min(length, this.sizeBytes - offset))
+    const buffer = into && into.length >= most ? into.subarray(0, most) : Buffer.allocUnsafeSlow(most)
     let done = 0
     while (done < buffer.length) {
       const count = readSync(this.handle, buffer, done, buffer.length - done, offset + done)

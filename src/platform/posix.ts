@@ -116,7 +116,8 @@ export interface ZstdSymbols {
   readonly freeCompressor: (context: unknown) => Size
   readonly createDecompressor: () => unknown
   readonly freeDecompressor: (context: unknown) => Size
-  readonly compress: (context: unknown, into: Uint8Array, room: number, from: Uint8Array, length: number, level: number) => Size
+  readonly setParameter: (context: unknown, parameter: number, value: number) => Size
+  readonly compress: (context: unknown, into: Uint8Array, room: number, from: Uint8Array, length: number) => Size
   readonly decompress: (context: unknown, into: Uint8Array, room: number, from: Uint8Array, length: number) => Size
 }
 
@@ -130,11 +131,42 @@ export function bindZstd(): ZstdSymbols | undefined {
       freeCompressor: bound('size_t ZSTD_freeCCtx(void*)'),
       createDecompressor: bound('void* ZSTD_createDCtx()'),
       freeDecompressor: bound('size_t ZSTD_freeDCtx(void*)'),
-      compress: bound('size_t ZSTD_compressCCtx(void*, void*, size_t, void*, size_t, int)'),
+      setParameter: bound('size_t ZSTD_CCtx_setParameter(void*, int, int)'),
+      compress: bound('size_t ZSTD_compress2(void*, void*, size_t, void*, size_t)'),
       decompress: bound('size_t ZSTD_decompressDCtx(void*, void*, size_t, void*, size_t)'),
     } as ZstdSymbols
   } catch {
     return undefined // then node:zlib does the same work, with copies
+  }
+}
+
+/** AES-GCM as Node's own binary carries and exports it. All but the first two answer 1 when it went well. */
+export interface GcmSymbols {
+  readonly createContext: () => unknown
+  readonly aes256: () => unknown
+  readonly freeContext: (context: unknown) => void
+  readonly begin: (context: unknown, cipher: unknown, engine: null, key: Uint8Array | null, nonce: Uint8Array | null) => number
+  readonly update: (context: unknown, into: Uint8Array | null, written: Uint8Array, from: Uint8Array, length: number) => number
+  readonly end: (context: unknown, into: Uint8Array, written: Uint8Array) => number
+  readonly control: (context: unknown, command: number, length: number, into: Uint8Array) => number
+}
+
+/** Undefined where the program exports no such symbols. */
+export function bindGcm(direction: 'Encrypt' | 'Decrypt'): GcmSymbols | undefined {
+  try {
+    const program = koffi.load(null)
+    const bound = (definition: string) => program.func(definition) as unknown
+    return {
+      createContext: bound('void* EVP_CIPHER_CTX_new()'),
+      aes256: bound('void* EVP_aes_256_gcm()'),
+      freeContext: bound('void EVP_CIPHER_CTX_free(void*)'),
+      begin: bound(`int EVP_${direction}Init_ex(void*, void*, void*, void*, void*)`),
+      update: bound(`int EVP_${direction}Update(void*, void*, void*, void*, int)`),
+      end: bound(`int EVP_${direction}Final_ex(void*, void*, void*)`),
+      control: bound('int EVP_CIPHER_CTX_ctrl(void*, int, int, void*)'),
+    } as GcmSymbols
+  } catch {
+    return undefined // then node:crypto does the same work, with copies
   }
 }
 

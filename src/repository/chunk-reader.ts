@@ -11,7 +11,7 @@ import type { ChunkIndex, ChunkLocation } from './index/chunk-index.ts'
 import { MovedChunks } from './index/moved-chunks.ts'
 import { CHUNK_TYPE, chunkId, type RepositoryKeys } from './keys/hierarchy.ts'
 import { PACK_HEADER_BYTES } from './pack/pack-format.ts'
-import { decodePackHeader, type OpenedEntry, openEntry, type PackHeader } from './pack/pack-reader.ts'
+import { decodePackHeader, type OpenedEntry, openEntry, type PackHeader, type RoomFor } from './pack/pack-reader.ts'
 import { getPack, openPackNow } from './pack/pack-source.ts'
 
 /** One read is at most this long, and bridges gaps up to `BRIDGED_BYTES`. */
@@ -22,8 +22,13 @@ const BRIDGED_BYTES = 131_072
 /** Packs that are held open, where the store answers at once. Reads go through them in order, so a few are enough. */
 const MOST_OPEN = 8
 
-/** Memory for the content of one chunk, of at least so many bytes. What is asked for a damaged chunk is not used. */
-export type RoomFor = (contentBytes: number) => Buffer
+/** Memory of the caller's, used again and again: what is allocated for every read keeps the garbage collector busy. */
+export interface Rooms {
+  /** For the content of one chunk. */
+  readonly content: RoomFor
+  /** For bytes as they are in packs: done with when the next are asked for. */
+  readonly sealed: RoomFor
+}
 
 export class ChunkReader {
   readonly #store: ObjectStore
@@ -74,27 +79,31 @@ export class ChunkReader {
 
   /**
    * Yields each location with its content, in an order of its own; damage of one chunk is yielded as an error in place of its content,
-   * so that the others still come. Faults of the medium throw. With `roomFor` content is written into what it gives, where there is something to decompress.
+   * so that the others still come. Faults of the medium throw. With `rooms` content is written into what they give, but for what had to be read again.
    */
   async *readMany(
     op: Operation,
     locations: readonly ChunkLocation[],
-    roomFor?: RoomFor,
+    rooms?: Rooms,
   ): AsyncGenerator<{ location: ChunkLocation; content: Buffer | Error }> {
-    for await (const { location, opened } of this.openMany(op, locations, roomFor)) {
+    for await (const { location, opened } of this.#openAll(op, locations, rooms)) {
       yield { location, content: opened instanceof Error ? opened : opened.content }
     }
   }
 
   /** Like `readMany`, with the bytes as they were stored. */
-  async *openMany(
+  openMany(op: Operation, locations: readonly ChunkLocation[]): AsyncGenerator<{ location: ChunkLocation; opened: OpenedEntry | Error }> {
+    return this.#openAll(op, locations, undefined)
+  }
+
+  async *#openAll(
     op: Operation,
     locations: readonly ChunkLocation[],
-    roomFor?: RoomFor,
+    rooms: Rooms | undefined,
   ): AsyncGenerator<{ location: ChunkLocation; opened: OpenedEntry | Error }> {
     for (const run of planReads(locations, this.#store.immediate ? IMMEDIATE_READ_BYTES : READ_BYTES)) {
       op.check()
-      for await (const { location, opened } of this.#readRun(op, run, roomFor)) {
+      for await (const { location, opened } of this.#readRun(op, run, rooms)) {
         yield { location, opened: opened instanceof Error ? await this.#readOther(op, location, opened) : opened }
       }
     }
@@ -113,7 +122,7 @@ export class ChunkReader {
   async *#readRun(
     op: Operation,
     run: ReadRun,
-    roomFor: RoomFor | undefined,
+    rooms: Rooms | undefined,
   ): AsyncGenerator<{ location: ChunkLocation; opened: OpenedEntry | Error }> {
     let bytes: Buffer | undefined
     let header: PackHeader | undefined
@@ -121,7 +130,7 @@ export class ChunkReader {
     try {
       const fromStart = run.offset === PACK_HEADER_BYTES && !this.#headers.has(run.pack)
       const offset = fromStart ? 0 : run.offset
-      const read = await this.#read(op, run.pack, offset, run.end - offset)
+      const read = await this.#read(op, run.pack, offset, run.end - offset, rooms?.sealed)
       if (fromStart) this.#remember(run.pack, decodePackHeader(this.#keys, run.pack, read))
       bytes = read.subarray(run.offset - offset)
       header = await this.#header(op, run.pack)
@@ -135,7 +144,7 @@ export class ChunkReader {
         continue
       }
       const at = location.record.offset - run.offset
-      yield { location, opened: this.#open(header, location, bytes.subarray(at, at + location.record.storedBytes), roomFor) }
+      yield { location, opened: this.#open(header, location, bytes.subarray(at, at + location.record.storedBytes), rooms?.content) }
     }
   }
 
@@ -154,7 +163,7 @@ export class ChunkReader {
   }
 
   /** By what answers at once, if the store has it: to ask a thread pool and wait costs more than the bytes do. */
-  async #read(op: Operation, pack: string, offset: number, length: number): Promise<Buffer> {
+  async #read(op: Operation, pack: string, offset: number, length: number, roomFor?: RoomFor): Promise<Buffer> {
     const { immediate } = this.#store
     if (!immediate) return getPack(op, this.#store, pack, { offset, length })
     op.check()
@@ -167,7 +176,7 @@ export class ChunkReader {
       this.#opened.delete(oldest)
       unused.close()
     }
-    return object.read(offset, length)
+    return object.read(offset, length, roomFor?.(length))
   }
 
   /** Whether bytes from elsewhere are the content of a data chunk. */

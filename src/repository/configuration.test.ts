@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { anOperation, aPool, damageIn, namesIn } from '../../test/support/pool.ts'
 import { MemoryStore } from '../storage/index.ts'
-import { readConfiguration, writeConfiguration } from './configuration.ts'
+import { readConfiguration, removeConfiguration, writeConfiguration } from './configuration.ts'
 
 async function aPoolInMemory() {
   const op = anOperation('configuration')
@@ -54,4 +54,16 @@ test('a value that was moved to another number or topic is refused', async () =>
   await store.put(op, 'conf/000000000001-other.conf', bytes)
   await assert.rejects(readConfiguration(op, pool, 'vault'), { code: 'CONFIGURATION_DAMAGED' })
   await assert.rejects(readConfiguration(op, pool, 'other'), { code: 'CONFIGURATION_DAMAGED' })
+})
+
+test('of several that write at once each does, and taking away what was before leaves what came after', async () => {
+  const pool = await aPool(anOperation('at once'))
+  const names = await Promise.all([1, 2, 3].map((n) => writeConfiguration(anOperation(`writer ${n}`), pool, 'vault', { n })))
+  assert.equal(new Set(names).size, 3)
+  const [first, second, last] = names.toSorted() as [string, string, string]
+  const op = anOperation('reader')
+  await removeConfiguration(op, pool, 'vault', second)
+  assert.deepEqual(await namesIn(op, pool.store, 'conf/'), [second, last])
+  assert.ok(first < second)
+  assert.equal(`${((await readConfiguration(op, pool, 'vault')) as { n: number }).n}`, String(names.indexOf(last) + 1))
 })

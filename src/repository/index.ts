@@ -1,8 +1,8 @@
-export { ChunkReader, locate, planReads } from './chunk-reader.ts'
+export { expire, openPoolWriter, openWriteSession, prune, verifyObjects } from './acts.ts'
+export { ChunkReader, locate, planReads, type Rooms } from './chunk-reader.ts'
 export { readConfiguration, removeConfiguration, writeConfiguration } from './configuration.ts'
 export { noteDamage } from './damage-list.ts'
 export type { DamageList } from './damaged-chunks.ts'
-export { expire, prune } from './deletion.ts'
 export { repositoryError } from './errors.ts'
 export type { RepositoryFormat } from './format/format-file.ts'
 export type { ChunkIndex, ChunkLocation, RecordBlock } from './index/chunk-index.ts'
@@ -11,6 +11,7 @@ export type { PackTable } from './index/pack-table.ts'
 export {
   CHUNK_TYPE,
   type ChunkType,
+  chunkId,
   cutterKey,
   decodeKeyBundle,
   encodeKeyBundle,
@@ -19,13 +20,16 @@ export {
   pageSeed,
   type RepositoryKeys,
 } from './keys/hierarchy.ts'
+export { fasterHash, poolHash } from './keys/quicker-hash.ts'
 export { makePassphrase, makeRecoveryKey, parseKeyFile, parsePassphrase, type Secret } from './keys/secret.ts'
 export { addKeySlot, DEFAULT_KEY_COSTS, type KeyCosts, listKeySlots, unwrapBundle } from './keys/slot.ts'
 export type { ManifestSelection, ManifestStatistics, PathText, RecoveryPoint } from './manifest/manifest.ts'
 export { ChunkWriter, type WrittenChunk } from './pack/chunk-writer.ts'
 export { Compressor, decompressInto } from './pack/compression.ts'
-export { PACK_CLASS, packName, type SealedPack } from './pack/pack-format.ts'
+export type { GivenChunk } from './pack/given-chunk.ts'
+export { COMPRESSION, type Compression, PACK_CLASS, type PackClass, packName, type SealedPack } from './pack/pack-format.ts'
 export type { OpenedEntry } from './pack/pack-reader.ts'
+export type { PoolWriter } from './pool-writer/pool-writer.ts'
 export { type Deletion, NO_DELETION, readDeletion, tombstonedPacks } from './prune/deletion-record.ts'
 export { pruneError } from './prune/errors.ts'
 export type { ExpireOptions, ExpireReport } from './prune/expire.ts'
@@ -33,5 +37,8 @@ export type { LiveSet } from './prune/live-set.ts'
 export type { PruneOptions, PruneReport } from './prune/prune.ts'
 export { asSession } from './prune/reading-session.ts'
 export { type Finding, type LoadedIndex, type PointListing, Repository } from './repository.ts'
-export { verifyObjects } from './verify-objects.ts'
-export { type NewPoint, openWriteSession, type WriterGrant, type WriterLock, WriteSession } from './write-session.ts'
+export { IdTable } from './view/id-table.ts'
+export { type TakenPack, takePack } from './view/take-pack.ts'
+export { type ViewKeys, viewKeys } from './view/view-keys.ts'
+export { ViewStore, type ViewWriter } from './view/view-store.ts'
+export type { NewPoint, WriterGrant, WriterLock, WriteSession } from './write-session.ts'

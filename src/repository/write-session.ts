@@ -1,28 +1,22 @@
 /**
- * Writing to a repository: one session at a time, under a lock, with an epoch of its own (docs/format.md §13).
+ * One piece of work on a repository, such as a backup: chunks come in, and at the end one recovery point (docs/format.md §13). Of a writer, which holds the
+ * lock and the epoch, there may be many at once (pool-writer/); each of them is alone with what it stored until that is durable and listed.
  *
- * 1. A new epoch is published: whoever held an older one can no longer commit.
- * 2. What a crash left is taken in: packs that no segment lists get one; damaged segments are replaced, then quarantined.
- * 3. Chunks of packs that are missing or have another size are not known: the next backup stores them again. Sizes are looked at when they matter.
- * 4. What the session itself finds damaged is stored again, and noted before it commits.
- * 5. Packs are published while the work goes on; segments when they are full and at the end; the manifest last, and only under the highest epoch.
- * 6. So that a prune may run beside it (docs/adr/0010-prune.md), the session announces itself before it reads what is about to be deleted, and commits
- *    under the gate, if nobody took it for ended.
- * 7. What is wrong with the index, or has become too much of it, is settled after that.
+ * 1. So that a prune may run beside it (docs/adr/0010-prune.md), a session is announced before what is about to be deleted is read.
+ * 2. Chunks of packs that are missing or have another size are not known: they are stored again. Sizes are looked at when they matter.
+ * 3. What the session itself finds damaged is stored again, and noted before it commits.
+ * 4. Packs are published while the work goes on; segments when they are full and at the end.
+ * 5. The commit, under the gate: the epoch is still the highest, nobody took the session for ended; what it listed is offered to the others; the manifest.
+ * 6. One that ends without it leaves its packs to the next session, which lists them.
  */
 import { toTimestamp } from '../base/clock.ts'
-import { hasCode, invariant, TerpError } from '../base/errors.ts'
+import { hasCode, invariant, type TerpError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import { randomHex } from '../base/random.ts'
-import type { Announcement, ObjectStore, PruningStore } from '../storage/index.ts'
-import { noteDamage } from './damage-list.ts'
-import { repositoryError } from './errors.ts'
-import { healFormat } from './format/format-file.ts'
-import type { ChunkIndex } from './index/chunk-index.ts'
-import { keepIndex } from './index/index-upkeep.ts'
-import { KnownChunks, type KnownChunksMemory } from './index/known-chunks.ts'
+import type { ObjectStore } from '../storage/index.ts'
+import { ChunkIndex } from './index/chunk-index.ts'
+import type { KnownChunks, KnownChunksMemory } from './index/known-chunks.ts'
 import { encodeSegment, MOST_RECORDS } from './index/segment.ts'
-import { openWriterIndex } from './index/writer-index.ts'
 import { type RepositoryKeys, sourceId } from './keys/hierarchy.ts'
 import {
   encodeManifest,
@@ -35,12 +29,11 @@ import {
   type RecoveryPoint,
 } from './manifest/manifest.ts'
 import { ChunkWriter } from './pack/chunk-writer.ts'
-import type { PackClass, SealedPack } from './pack/pack-format.ts'
-import { type Deletion, NO_DELETION, readDeletion, tombstonedPacks } from './prune/deletion-record.ts'
+import { PACK_CLASS, type PackClass, packName, type SealedPack } from './pack/pack-format.ts'
+import type { Generation, ListedPacks } from './pool-writer/generation.ts'
+import { type Announced, checkStanding, tellPack } from './pool-writer/standing.ts'
+import { type Deletion, NO_DELETION, tombstonedPacks } from './prune/deletion-record.ts'
 import type { Repository } from './repository.ts'
-
-/** Chunks of this session that are expected at first; the table grows. */
-const ROOM_FOR_NEW = 65_536
 
 /** Proof that the caller holds the writer's lock of this repository. */
 export interface WriterLock {
@@ -77,40 +70,62 @@ export interface NewPoint {
   readonly finished?: string
 }
 
+/** What a session has of the writer to which it belongs. */
+export interface SessionHost {
+  readonly repository: Repository
+  /** Held for as long as a session lives: a lock that nobody refers to could be closed with its file. */
+  readonly lock: WriterLock
+  readonly epoch: number
+  /** Others may be at work beside the session. */
+  readonly isShared: boolean
+  /** Under it, one at a time decides. */
+  gate<T>(op: Operation, work: () => Promise<T>): Promise<T>
+  /** REPOSITORY_WRITER_SUPERSEDED. */
+  checkEpoch(op: Operation): Promise<void>
+  /** As it is now. */
+  deletion(op: Operation): Promise<Deletion>
+  /** Under the gate, by a session that stands. */
+  offer(listed: ListedPacks): void
+  takeDamage(pack: string, chunk: string | undefined): void
+  /** All that was taken. A prune that sees a point sees which copy of what it needs is the good one. */
+  noteDamage(op: Operation): Promise<void>
+  /** Durable, and listed by nobody, unless a segment failed half-way. */
+  abandon(packs: readonly SealedPack[]): void
+  /** Something was listed that other sessions were not told of: those that begin later find it in the index. */
+  openAnew(): void
+  /** The recovery point is there, whatever becomes of what is done then. */
+  committed(op: Operation, session: WriteSession): Promise<void>
+  ended(session: WriteSession): void
+}
+
 export class WriteSession {
   readonly repository: Repository
   readonly epoch: number
   readonly known: KnownChunks
-  /** Of what was there when the session began, and of all packs sealed since. */
+  /** Of what was there when the session began, what others listed since, and all packs of its own. */
   readonly index: ChunkIndex
+  /** Also when the session commits after others began on a newer one. */
+  readonly generation: Generation
+  readonly #host: SessionHost
+  readonly #announced: Announced | undefined
+  readonly #packs = new Set<string>()
   #unindexed: SealedPack[] = []
   #unindexedRecords = 0
-  readonly #damage = new Map<string, Set<string> | 'all'>()
-  #closed = false
+  /** Listed, and known to this session alone. */
+  #unoffered: ListedPacks[] = []
+  readonly #listing = new Set<Promise<void>>()
+  #isCommitting = false
+  #isCommitted = false
+  #ending: Promise<void> | undefined
 
-  /** Held for as long as the session lives: a lock that nobody refers to could be closed with its file. */
-  readonly lock: WriterLock
-
-  readonly #pruning: PruningStore | undefined
-  readonly #announced: Announced | undefined
-  #mayLack: boolean
-  #areAllUsable: boolean | undefined
-
-  constructor(
-    parts: Pick<WriteSession, 'repository' | 'lock' | 'epoch' | 'known' | 'index'> & {
-      mayLack: boolean
-      pruning: PruningStore | undefined
-      announced: Announced | undefined
-    },
-  ) {
-    this.repository = parts.repository
-    this.lock = parts.lock
-    this.epoch = parts.epoch
-    this.known = parts.known
-    this.index = parts.index
-    this.#mayLack = parts.mayLack
-    this.#pruning = parts.pruning
-    this.#announced = parts.announced
+  constructor(host: SessionHost, generation: Generation, announced: Announced | undefined) {
+    this.repository = host.repository
+    this.epoch = host.epoch
+    this.generation = generation
+    this.known = generation.known()
+    this.index = new ChunkIndex([], { below: generation.index })
+    this.#host = host
+    this.#announced = announced
   }
 
   /**
@@ -118,9 +133,16 @@ export class WriteSession {
    * pack, so it is for those who have to rely on chunks that they do not ask for.
    */
   get hasGaps(): boolean {
-    if (this.#mayLack) return true
-    this.#areAllUsable ??= this.index.packs.areAllUsable()
-    return !this.#areAllUsable
+    return this.generation.hasGaps
+  }
+
+  get isCommitted(): boolean {
+    return this.#isCommitted
+  }
+
+  /** Whether the pack is one of those that it took in. */
+  hasPack(pack: string): boolean {
+    return this.#packs.has(pack)
   }
 
   get grant(): WriterGrant {
@@ -139,66 +161,143 @@ export class WriteSession {
       packBytes: format.packBytes,
       padding: format.padding,
       onSealed: (pack) => this.accept(pack),
+      // No page or list is as large as a chunk of a file may be; but no limit of theirs stands in the format.
+      ...(packClass === PACK_CLASS.data ? { mostContentBytes: format.chunking.maxBytes } : {}),
       ...(inFlight === undefined ? {} : { inFlight }),
     })
   }
 
   /** Takes in a durable pack, also one that a worker published. */
   accept(pack: SealedPack): void {
-    invariant(!this.#closed, 'no pack comes after the commit')
+    invariant(!this.#isCommitted, 'no pack comes after the commit')
+    if (this.#ending) {
+      // Of a thread that was slower than the end of its work.
+      this.#host.abandon([pack])
+      return
+    }
+    // First: one that no index can list must not go from session to session, each of which would fail by it.
+    this.index.addPack(pack)
+    this.#packs.add(pack.sha256)
     this.#unindexed.push(pack)
     this.#unindexedRecords += pack.records.length
-    this.index.addPack(pack)
   }
 
-  /** Takes note that what an error is about can not be read: it is stored again when it comes again, in whatever thread. */
-  distrust(damage: TerpError): void {
-    const { chunk, pack } = damage.context
-    this.#mayLack = true
-    if (typeof chunk === 'string') {
-      this.known.distrust(Buffer.from(chunk, 'hex'))
-      if (typeof pack === 'string') this.#note(pack, chunk)
-    } else if (typeof pack === 'string') {
-      this.index.packs.setUnusable(pack)
-      for (const id of this.index.addedIdsIn(pack)) this.known.distrust(id)
-      // One that is missing is seen by everybody.
-      if (!hasCode(damage, 'PACK_MISSING')) this.#damage.set(pack, 'all')
+  /**
+   * Takes over what earlier sessions of this writer left: told first, and then looked at, since a segment of theirs may have become visible, and a prune
+   * have deleted by it.
+   */
+  async takeOver(op: Operation, packs: readonly SealedPack[]): Promise<void> {
+    const { store } = this.repository
+    const kept: SealedPack[] = []
+    try {
+      await this.#host.gate(op, async () => {
+        await this.#announced?.announcement.tell(packs.map(tellPack))
+        const doomed = tombstonedPacks(await this.#host.deletion(op))
+        for (const pack of packs) {
+          if (doomed.has(pack.sha256)) continue
+          if ((await store.head(op, packName(pack.sha256)))?.sizeBytes === pack.sizeBytes) kept.push(pack)
+        }
+      })
+    } catch (error) {
+      this.#host.abandon(packs)
+      throw error
+    }
+    for (const pack of kept) {
+      this.accept(pack)
+      for (const { id } of pack.records) this.known.take(id)
     }
   }
 
-  #note(pack: string, chunk: string): void {
-    const chunks = this.#damage.get(pack) ?? new Set()
-    if (chunks === 'all') return
-    chunks.add(chunk)
-    this.#damage.set(pack, chunks)
+  /** Takes note that what an error is about can not be read: it is stored again when it comes again, by whatever session, in whatever thread. */
+  distrust(damage: TerpError): void {
+    const { chunk, pack } = damage.context
+    this.generation.noteLack()
+    if (typeof chunk === 'string') {
+      this.known.distrust(Buffer.from(chunk, 'hex'))
+      if (typeof pack === 'string') this.#host.takeDamage(pack, chunk)
+    } else if (typeof pack === 'string') {
+      this.generation.distrustPack(pack)
+      for (const id of this.index.addedIdsIn(pack)) this.known.distrust(id)
+      // One that is missing is seen by everybody.
+      if (!hasCode(damage, 'PACK_MISSING')) this.#host.takeDamage(pack, undefined)
+    }
   }
 
   /** Publishes the segment of what came so far. Between packs and manifest, and now and then in a long run. */
   async publishIndex(op: Operation, leastRecords = 1): Promise<void> {
-    if (this.#unindexedRecords < leastRecords) return
+    if (this.#unindexedRecords < leastRecords || this.#ending) return
     const packs = this.#unindexed
     this.#unindexed = []
     this.#unindexedRecords = 0
-    await this.#announced?.announcement.tell(packs.map(tellPack))
-    const segment = encodeSegment(op.random, this.repository.keys, packs)
-    await this.repository.store.put(op, segment.name, segment.bytes)
+    const listing = this.#list(op, packs)
+    this.#listing.add(listing)
+    await listing.finally(() => this.#listing.delete(listing))
   }
 
-  /** For a long run: a segment as soon as it would be full. */
+  async #list(op: Operation, packs: readonly SealedPack[]): Promise<void> {
+    const groups = groupsOf(packs)
+    try {
+      await this.#announced?.announcement.tell(packs.map(tellPack))
+      for (let group = groups[0]; group; group = groups[0]) {
+        const segment = encodeSegment(op.random, this.repository.keys, group)
+        await this.repository.store.put(op, segment.name, segment.bytes)
+        this.#unoffered.push({ segment: segment.name, packs: group })
+        groups.shift()
+      }
+    } catch (error) {
+      // They count as unlisted still, whatever became of the segment: a manifest must not be published without it.
+      for (const pack of groups.flat()) {
+        this.#unindexed.push(pack)
+        this.#unindexedRecords += pack.records.length
+      }
+      throw error
+    }
+  }
+
+  /** For a long run: a segment as soon as it would be full, and then for others too. */
   async publishFullIndex(op: Operation): Promise<void> {
     await this.publishIndex(op, MOST_RECORDS / 2)
+    if (!this.#host.isShared || this.#unoffered.length === 0) return
+    await this.#host.gate(op, async () => {
+      const deletion = await this.#checkStanding(op)
+      this.#offer(deletion)
+    })
+  }
+
+  async #checkStanding(op: Operation): Promise<Deletion> {
+    if (!this.#announced) return NO_DELETION
+    const deletion = await this.#host.deletion(op)
+    await checkStanding(op, this.#announced, deletion)
+    return deletion
+  }
+
+  /**
+   * Under the gate, and while the session stands: so a tombstone that names a pack of it is one of these, or will wait for every session that learns of the
+   * pack here.
+   */
+  #offer(deletion: Deletion): void {
+    const doomed = tombstonedPacks(deletion)
+    for (const { segment, packs } of this.#unoffered) {
+      this.#host.offer({ segment, packs: packs.filter(({ sha256 }) => !doomed.has(sha256)) })
+    }
+    this.#unoffered = []
   }
 
   /** The commit. All writers have been flushed. Once it returns, the recovery point survives any crash. */
   async commit(op: Operation, point: NewPoint): Promise<RecoveryPoint> {
+    invariant(!this.#ending && !this.#isCommitting, 'a session commits once')
+    this.#isCommitting = true
     try {
       await this.publishIndex(op)
-      // First: a prune that sees the point sees which copy of what it needs is the good one.
-      if (this.#damage.size > 0) await noteDamage(op, this.repository, this.#damage)
-      const publish = () => this.#publishPoint(op, point)
-      const committed = this.#announced ? await this.#announced.store.sessions.gate(op, publish) : await publish()
-      this.#closed = true
-      await this.#keepIndex(op)
+      await this.#host.noteDamage(op)
+      const committed = await this.#host.gate(op, async () => {
+        await this.#host.checkEpoch(op)
+        const deletion = await this.#checkStanding(op)
+        this.#offer(deletion)
+        return this.#publishPoint(op, point, deletion)
+      })
+      this.#isCommitted = true
+      await this.#host.committed(op, this)
       return committed
     } finally {
       await this.end()
@@ -206,14 +305,28 @@ export class WriteSession {
   }
 
   /** Others need not wait for this session any more. What did not commit ends with it; fine to repeat. */
-  async end(): Promise<void> {
-    await this.#announced?.announcement.release()
+  end(): Promise<void> {
+    this.#ending ??= this.#end()
+    return this.#ending
   }
 
-  async #publishPoint(op: Operation, point: NewPoint): Promise<RecoveryPoint> {
+  async #end(): Promise<void> {
+    // A segment must not become visible when nobody stands for its packs any more.
+    await Promise.allSettled(this.#listing)
+    if (this.#unindexed.length > 0) this.#host.abandon(this.#unindexed)
+    this.#unindexed = []
+    this.#unindexedRecords = 0
+    if (this.#unoffered.length > 0) this.#host.openAnew()
+    try {
+      await this.#announced?.announcement.release()
+    } finally {
+      this.#host.ended(this)
+    }
+  }
+
+  /** Sessions that commit points of one source at once do it in the order in which they come through the gate. */
+  async #publishPoint(op: Operation, point: NewPoint, deletion: Deletion): Promise<RecoveryPoint> {
     const { store, keys } = this.repository
-    await this.#checkEpoch(op)
-    const deletion = this.#announced ? await checkStanding(op, this.repository, this.#announced) : NO_DELETION
     const source = sourceId(keys, point.source)
     const last = await lastManifest(op, store, source)
     // Its writer may have been killed before it was durable; then this one could survive a crash that takes the one before it.
@@ -244,124 +357,27 @@ export class WriteSession {
     await store.put(op, manifest.name, manifest.bytes)
     return { ...body, object: manifest.name, publicPart }
   }
+}
 
-  /** The recovery point is there, whatever becomes of this: the next writer will try again. */
-  async #keepIndex(op: Operation): Promise<void> {
-    if (!this.#pruning) return
-    try {
-      await keepIndex(op, this.#pruning, this.repository.keys, {
-        damaged: this.index.damagedSegments,
-        beforeRemoval: () => this.#checkEpoch(op),
-        doomed: async () => (this.#announced ? tombstonedPacks(await readDeletion(op, this.repository)) : new Set()),
-      })
-    } catch (error) {
-      if (!(error instanceof TerpError)) throw error
-      if (error.kind !== 'cancelled') op.warn({ code: error.code, message: `the index could not be merged: ${error.message}` })
+/** As many packs as one segment may list; a pack that holds more chunks is alone. */
+function groupsOf(packs: readonly SealedPack[]): SealedPack[][] {
+  const groups: SealedPack[][] = []
+  let records = MOST_RECORDS
+  for (const pack of packs) {
+    records += pack.records.length
+    if (records > MOST_RECORDS) {
+      groups.push([])
+      records = pack.records.length
     }
+    groups.at(-1)?.push(pack)
   }
-
-  async #checkEpoch(op: Operation): Promise<void> {
-    const highest = await highestEpoch(op, this.repository.store)
-    if (highest !== this.epoch) {
-      throw repositoryError('REPOSITORY_WRITER_SUPERSEDED', `this session has epoch ${this.epoch}, the repository is at ${highest}`)
-    }
-  }
-}
-
-/** `lock` is not used: it is the caller's proof that no other process writes. `pruning` where the store can also remove (a pool). */
-export async function openWriteSession(
-  op: Operation,
-  repository: Repository,
-  lock: WriterLock,
-  pruning?: PruningStore,
-): Promise<WriteSession> {
-  const { store } = repository
-  const epoch = await takeEpoch(op, store, pruning)
-  await healFormat(op, store, pruning)
-  const announced = pruning && repository.format.version >= 2 ? await announce(op, repository, pruning, epoch) : undefined
-  try {
-    const { index, mayLack } = await openWriterIndex(op, repository, {
-      pruning,
-      doomed: tombstonedPacks(announced?.seen ?? NO_DELETION),
-      onRecovered: async (packs) => announced?.announcement.tell(packs.map(tellPack)),
-    })
-    const known = KnownChunks.over(index, repository.keys, ROOM_FOR_NEW)
-    return new WriteSession({ repository, lock, epoch, known, index, mayLack, pruning, announced })
-  } catch (error) {
-    await announced?.announcement.release()
-    throw error
-  }
-}
-
-/** A session that others know of. */
-interface Announced {
-  readonly store: PruningStore
-  readonly announcement: Announcement
-  /** What was about to be deleted when it began. */
-  readonly seen: Deletion
-}
-
-/** First announced, then read: of a tombstone that comes between the two, the prune waits for this session. */
-function announce(op: Operation, repository: Repository, store: PruningStore, epoch: number): Promise<Announced> {
-  return store.sessions.gate(op, async () => {
-    const announcement = await store.sessions.announce(op, `${epoch}-${randomHex(op.random, 8)}`)
-    try {
-      return { store, announcement, seen: await readDeletion(op, repository) }
-    } catch (error) {
-      await announcement.release()
-      throw error
-    }
-  })
-}
-
-/** What a prune need not look at while the session lives. */
-function tellPack({ sha256 }: SealedPack): string {
-  return `pack ${sha256}`
-}
-
-/** Under the gate. REPOSITORY_WRITER_SUPERSEDED when others took the session for ended, or a tombstone that it has not seen does not wait for it. */
-async function checkStanding(op: Operation, repository: Repository, { announcement, seen }: Announced): Promise<Deletion> {
-  const now = await readDeletion(op, repository)
-  const before = tombstonedPacks(seen)
-  const isForgotten = now.tombstones.some(
-    ({ packs, waits_for }) => !waits_for.includes(announcement.name) && packs.some((pack) => !before.has(pack)),
-  )
-  if (!isForgotten && (await announcement.isStanding(op))) return now
-  throw repositoryError(
-    'REPOSITORY_WRITER_SUPERSEDED',
-    `session ${announcement.name} was taken for ended, and packs may be gone that it relies on`,
-  )
+  return groups
 }
 
 /** The highest number of an expired point of the source: numbers are not given twice. */
 function lastExpired({ expired, gone }: Deletion, source: string): number {
   const names = [...expired.map(({ object }) => object), ...gone].map(manifestOfName)
   return names.reduce((highest, name) => (name?.source === source ? Math.max(highest, name.sequence) : highest), 0)
-}
-
-async function takeEpoch(op: Operation, store: ObjectStore, pruning: PruningStore | undefined): Promise<number> {
-  const before = await highestEpoch(op, store)
-  const epoch = before + 1
-  const answer = await store.put(op, epochName(epoch), Buffer.from(`${randomHex(op.random, 16)}\n`)).catch((error: unknown) => {
-    if (hasCode(error, 'STORAGE_OBJECT_EXISTS')) return 'already-there' as const
-    throw error
-  })
-  if (answer === 'already-there') throw repositoryError('REPOSITORY_BUSY', `another writer has just begun in ${store.description}`)
-  if (pruning) {
-    await pruning.beginEpoch(op, epoch)
-    if (before > 0) await pruning.remove(op, epochName(before))
-  }
-  return epoch
-}
-
-async function highestEpoch(op: Operation, store: ObjectStore): Promise<number> {
-  let highest = 0
-  for await (const { name } of store.list(op, 'epoch/')) highest = Math.max(highest, Number(name.slice('epoch/'.length)) || 0)
-  return highest
-}
-
-function epochName(epoch: number): string {
-  return `epoch/${String(epoch).padStart(12, '0')}`
 }
 
 /** Damaged manifests count: their number is taken, and their hash stands in their name. */

@@ -19,5 +19,6 @@ export const storageError = defineErrors({
     retry: 'later',
     hint: 'Another Terp process has stopped in the middle of a commit or a prune (suspended, or its disk hangs): let it go on or end it.',
   },
+  STORAGE_READ_ONLY: { kind: 'forbidden', hint: 'This session may only read.' },
   STORAGE_FORBIDDEN: { kind: 'forbidden', hint: 'Run Terp as a user who may write to this folder.' },
 })

@@ -81,7 +81,7 @@ export class FaultyStore implements PruningStore {
     const open = (name: string, object: OpenObject): OpenObject => ({
       sizeBytes: object.sizeBytes,
       handle: object.handle,
-      read: (offset, length) => this.#actNow('get', name, () => object.read(offset, length), distort),
+      read: (offset, length, into) => this.#actNow('get', name, () => object.read(offset, length, into), distort),
       close: () => object.close(),
     })
     return {

@@ -20,6 +20,9 @@ export {
   type SessionBoard,
 } from './object-store.ts'
 export { openStore, type StoreDescriptor } from './open-store.ts'
+export type { PinnedIdentity } from './pinned-fetch.ts'
+export type { SessionAccess } from './session-store.ts'
+export { aThrottle, type SharedThrottle } from './throttle.ts'
 export type { RecoverySession, Registration, RegistrationOptions } from './vault-registration.ts'
 export type { VaultAccess } from './vault-store.ts'
-export { openRecovery, openVaultStore, registerServer } from './vaults.ts'
+export { openRecovery, openVaultStore, pinnedFetch, registerServer } from './vaults.ts'

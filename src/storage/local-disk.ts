@@ -364,8 +364,8 @@ function openObject(name: string, reader: DiskReader): OpenObject {
   return {
     sizeBytes: reader.sizeBytes,
     handle: reader.handle,
-    read: (offset, length) => {
-      const bytes = attemptNow(name, () => reader.read(offset, length))
+    read: (offset, length, into) => {
+      const bytes = attemptNow(name, () => reader.read(offset, length, into))
       if (bytes.length === length) return bytes
       throw storageError('STORAGE_OBJECT_SHORT', `${name} ends after ${offset + bytes.length} bytes, ${offset + length} are wanted`)
     },

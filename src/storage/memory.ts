@@ -139,10 +139,13 @@ export function openBytes(name: string, bytes: Buffer, handle = -1): OpenObject 
   return {
     sizeBytes: bytes.length,
     handle,
-    read: (offset, length) => {
+    read: (offset, length, into) => {
       if (offset + length > bytes.length)
         throw storageError('STORAGE_OBJECT_SHORT', `${name} has ${bytes.length} bytes, ${offset + length} are wanted`)
-      return Buffer.from(bytes.subarray(offset, offset + length))
+      const there = bytes.subarray(offset, offset + length)
+      if (!into || into.length < length) return Buffer.from(there)
+      there.copy(into)
+      return into.subarray(0, length)
     },
     close: () => {},
   }

@@ -20,8 +20,8 @@ export interface OpenObject {
   readonly sizeBytes: number
   /** By it, other threads of this process read the same open object. */
   readonly handle: number
-  /** Exactly the range. STORAGE_OBJECT_SHORT if it reaches past the end. */
-  read(offset: number, length: number): Buffer
+  /** Exactly the range, in memory that is the caller's: `into`, if that is given and long enough. STORAGE_OBJECT_SHORT if it reaches past the end. */
+  read(offset: number, length: number, into?: Buffer): Buffer
   close(): void
 }
 
@@ -62,6 +62,9 @@ export interface ObjectStore {
 
   /** Only where answers come at once. */
   readonly immediate?: ImmediateReads | undefined
+
+  /** Whoever takes the packs decompresses each chunk, and compares it with its id, before it answers that it has them. */
+  readonly checksChunks?: boolean
 }
 
 /** What only the owner of a pool may do. The vault's client has no such verb. */

@@ -1,11 +1,7 @@
-/**
- * The vault's metadata: vaults, credentials, servers, recovery sessions. Never objects, and never a token: only hashes of tokens.
- * SQLite through kysely; `node:sqlite` is given the face that kysely's dialect expects.
- */
-import { DatabaseSync } from 'node:sqlite'
-import type { SqliteDatabase } from 'kysely'
-import { Kysely, SqliteDialect } from 'kysely'
-import { Migrator } from 'kysely/migration'
+/** The vault's metadata: vaults, credentials, servers, recovery sessions. Never objects, and never a token: only hashes of tokens. */
+import type { Kysely } from 'kysely'
+import { hasCode } from '../base/errors.ts'
+import { openSqlite } from '../sqlite/index.ts'
 import type { Redundancy } from '../wire/index.ts'
 import { vaultError } from './errors.ts'
 import { migrations } from './migrations.ts'
@@ -30,56 +26,11 @@ export type Database = Kysely<VaultTables>
 
 /** VAULT_DATA_NEWER if a newer Terp has changed it, VAULT_DATA_INVALID if it is damaged. */
 export async function openDatabase(path: string): Promise<Database> {
-  const database: Database = new Kysely({ dialect: new SqliteDialect({ database: openSqlite(path) }) })
-  const migrator = new Migrator({ db: database, provider: { getMigrations: async () => migrations } })
-  const known = new Set(Object.keys(migrations))
   try {
-    const executed = await appliedMigrations(database)
-    if (executed.some((name) => !known.has(name))) throw vaultError('VAULT_DATA_NEWER', `${path} was written by a newer version`)
-    const { error } = await migrator.migrateToLatest()
-    if (error !== undefined) throw vaultError('VAULT_DATA_INVALID', `${path} cannot be brought to this version`, { cause: error })
-    return database
+    return (await openSqlite<VaultTables>({ path, migrations })).database
   } catch (error) {
-    await database.destroy()
+    if (hasCode(error, 'DATABASE_NEWER')) throw vaultError('VAULT_DATA_NEWER', error.message, { cause: error })
+    if (hasCode(error, 'DATABASE_INVALID')) throw vaultError('VAULT_DATA_INVALID', error.message, { cause: error })
     throw error
   }
-}
-
-async function appliedMigrations(database: Database): Promise<string[]> {
-  const tables = await database.introspection.getTables({ withInternalKyselyTables: true })
-  if (!tables.some((table) => table.name === 'kysely_migration')) return []
-  const rows = await database.withTables<{ kysely_migration: { name: string } }>().selectFrom('kysely_migration').select('name').execute()
-  return rows.map((row) => row.name)
-}
-
-/** What kysely calls, on top of what Node has: parameters in an array, and `reader`: whether a statement gives rows. */
-function openSqlite(path: string): SqliteDatabase {
-  let sqlite: DatabaseSync
-  try {
-    sqlite = new DatabaseSync(path)
-    // FULL: what was acknowledged survives a loss of power, in WAL mode too.
-    sqlite.exec('pragma journal_mode = wal; pragma synchronous = full; pragma foreign_keys = on; pragma busy_timeout = 5000')
-  } catch (cause) {
-    throw vaultError('VAULT_DATA_INVALID', `${path} cannot be opened`, { cause })
-  }
-  return {
-    close: () => sqlite.close(),
-    prepare(sql) {
-      const statement = sqlite.prepare(sql)
-      return {
-        reader: statement.columns().length > 0,
-        all: (parameters) => statement.all(...toSqlite(parameters)),
-        run: (parameters) => statement.run(...toSqlite(parameters)),
-        iterate: (parameters) => statement.iterate(...toSqlite(parameters)),
-      }
-    },
-  }
-}
-
-function toSqlite(parameters: readonly unknown[]): (string | number | bigint | null | Uint8Array)[] {
-  return parameters.map((value) => {
-    if (value === null || typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint') return value
-    if (value instanceof Uint8Array) return value
-    throw vaultError('VAULT_DATA_INVALID', `a ${typeof value} cannot be stored`)
-  })
 }

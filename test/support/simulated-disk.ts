@@ -253,7 +253,12 @@ function reader(file: File, handle: number): DiskReader {
   return {
     handle,
     sizeBytes: file.bytes.length,
-    read: (offset, length) => Buffer.from(file.bytes.subarray(offset, offset + length)),
+    read: (offset, length, into) => {
+      const there = file.bytes.subarray(offset, offset + length)
+      if (!into || into.length < there.length) return Buffer.from(there)
+      into.set(there)
+      return into.subarray(0, there.length)
+    },
     close: () => {},
   }
 }

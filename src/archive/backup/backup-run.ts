@@ -9,12 +9,15 @@ import { archiveError } from '../errors.ts'
 import type { PageChild } from '../tree/page-codec.ts'
 import { isPageEnd, type TreeRoot, type TreeWriter } from '../tree/tree-writer.ts'
 import type { Checkpoints } from './checkpoints.ts'
+import { ContentBefore } from './content-before.ts'
 import type { Devices } from './devices.ts'
-import { entryOfFile, entryOfLink, entryOfNode, isSameWay, isUnchanged } from './entries.ts'
+import { entryOfLink, entryOfNode, isSameWay, isUnchanged, sameTimes } from './entries.ts'
+import { KeptPages, type PagePlace } from './kept-pages.ts'
 import { BATCH_BYTES, type LaneFile, type LaneResult } from './lane.ts'
 import type { Lanes } from './lanes.ts'
 import { type PartSizes, readLargeParts } from './large-parts.ts'
 import type { PreviousTree } from './previous.ts'
+import { entryOfAnswer, knownOf, sameAsBefore } from './reading-again.ts'
 import type { PageFindings } from './scan/page-scanner.ts'
 import { sourceWarning } from './source-warning.ts'
 import type { WalkItem } from './walk.ts'
@@ -49,6 +52,8 @@ interface PageSlot {
 interface Slot {
   readonly item: WalkItem
   readonly before: Entry | undefined
+  /** Of `before`. */
+  readonly place: PagePlace | undefined
   entry: Entry | null | undefined
   /** Resolves once `entry` is there; rejects when the job has failed. */
   owed: Promise<void> | undefined
@@ -70,6 +75,7 @@ const LARGE_BYTES = 16_777_216
 export class BackupRun {
   readonly #op: Operation
   readonly #parts: BackupRunParts
+  readonly #pages: KeptPages
   #slots: (Slot | PageSlot)[] = []
   #head = 0
   #batch: Slot[] = []
@@ -101,19 +107,22 @@ export class BackupRun {
   constructor(op: Operation, parts: BackupRunParts) {
     this.#op = op
     this.#parts = parts
+    const { tree, pageSeed, previous } = parts
+    this.#pages = new KeptPages({ tree, pageSeed, isPageHeld: (page) => previous.isPageHeld(page) })
   }
 
   async take(item: WalkItem): Promise<void> {
     if (++this.#taken % PROGRESS_EVERY === 0) this.#report()
-    const before = await this.#parts.previous.find(item.path)
-    const slot: Slot = { item, before, entry: undefined, owed: undefined }
+    const { previous } = this.#parts
+    const before = await previous.find(item.path)
+    const place = before && previous.page && { page: previous.page, number: previous.number }
+    const slot: Slot = { item, before, place, entry: undefined, owed: undefined }
     this.#slots.push(slot)
     const { stat } = item
     if (!this.#parts.devices.has(stat.dev)) this.#parts.devices.writeOut(this.#op, stat.dev, (item.opened ?? item.folder).fd)
     // To read again is about content: metadata is known by its change time all the same.
-    const mustRead = stat.kind === 'file' && before !== undefined && this.#parts.mustRead(this.#parts.previous.pagePath)
-    const isKept =
-      isUnchanged(before, stat) && before.ancestor === item.ancestor && !mustRead && (await this.#parts.previous.isHeld(before))
+    const mustRead = stat.kind === 'file' && before !== undefined && this.#parts.mustRead(previous.page?.firstPath)
+    const isKept = isUnchanged(before, stat) && before.ancestor === item.ancestor && !mustRead && (await previous.isHeld(before))
     if (isKept) slot.entry = before.dev === stat.dev ? before : { ...before, dev: stat.dev }
     else if (stat.kind !== 'file') slot.entry = this.#readNode(item, before)
     else await this.#owe(slot)
@@ -203,7 +212,7 @@ export class BackupRun {
     await first.owed
     this.#followers--
     if (first.entry && isUnchanged(first.entry, slot.item.stat, 'read now')) {
-      slot.entry = entryOfLink(slot.item, first.entry)
+      slot.entry = sameAsBefore(slot.before, entryOfLink(slot.item, first.entry))
       this.#release(slot)
     } else await (await this.#submit([slot])).done
   }
@@ -235,9 +244,12 @@ export class BackupRun {
 
   /** Resolves once a lane took it; `done` once it answered. */
   async #submit(slots: readonly Slot[]): Promise<{ done: Promise<void> }> {
-    const files = slots.map(
-      ({ item }): LaneFile => ({ folderFd: item.folder.fd, name: item.name, path: item.path, settledMs: this.#syncedAt(item) }),
-    )
+    const { previous, accounts } = this.#parts
+    const files: LaneFile[] = []
+    for (const { item, before } of slots) {
+      const known = await knownOf(item, before, previous, accounts)
+      files.push({ folderFd: item.folder.fd, name: item.name, path: item.path, settledMs: this.#syncedAt(item), ...known })
+    }
     const { answer } = await this.#parts.lanes.submit(this.#op, files)
     const done = answer.then(({ results, addedBytes, packedBytes }) => {
       this.counts.added += addedBytes
@@ -245,9 +257,8 @@ export class BackupRun {
       slots.forEach((slot, i) => {
         const result = results[i]
         invariant(result, 'a lane answers for every file')
-        if (result.ok) slot.entry = entryOfFile(slot.item, result, this.#parts.accounts)
-        else slot.entry = null
-        if (result.warning) this.#parts.warn(result.warning, slot.item.path)
+        slot.entry = entryOfAnswer(slot, result, accounts)
+        if (!result.isKept && result.warning) this.#parts.warn(result.warning, slot.item.path)
         this.#release(slot)
       })
     })
@@ -262,17 +273,19 @@ export class BackupRun {
 
   async #readParts(slot: Slot): Promise<void> {
     const { folder, name, path, stat } = slot.item
-    const { lists, checkpoints, partSizes, lanes, onBatch, accounts, warn } = this.#parts
+    const { lists, checkpoints, partSizes, lanes, onBatch, accounts, warn, previous } = this.#parts
     this.#inParts++
+    const content = slot.before && new ContentBefore(previous.contentOf(slot.before))
     const submit = async (part: { from: number; to: number }) => {
-      const file: LaneFile = { folderFd: folder.fd, name, path, settledMs: this.#syncedAt(slot.item), part }
+      const before = content ? { before: await content.within(part) } : {}
+      const file: LaneFile = { folderFd: folder.fd, name, path, settledMs: this.#syncedAt(slot.item), part, ...before }
       const { answer } = await lanes.submit(this.#op, [file])
       await onBatch()
       const one = answer.then(({ results, addedBytes, packedBytes }): LaneResult => {
         this.counts.added += addedBytes
         this.counts.packed += packedBytes
         const [result] = results
-        invariant(result, 'a lane answers for every file')
+        invariant(result && !result.isKept, 'a lane answers for every part as it is now')
         if (result.ok) this.#partBytes += result.sizeBytes
         this.#report()
         return result
@@ -280,9 +293,10 @@ export class BackupRun {
       return { answer: one }
     }
     const result = await readLargeParts(this.#op, { path, stat, sizes: partSizes, lists, checkpoints, submit })
+    await content?.close()
     this.#inParts--
     if (this.#inParts === 0) this.#partBytes = 0
-    slot.entry = result.ok ? entryOfFile(slot.item, result, accounts) : null
+    slot.entry = entryOfAnswer(slot, result, accounts)
     if (result.warning) warn(result.warning, path)
     this.#release(slot)
   }
@@ -322,7 +336,7 @@ export class BackupRun {
   async #store(slot: Slot, entry: Entry): Promise<void> {
     this.#count(slot, entry)
     if (++this.#stored % PROGRESS_EVERY === 0 || entry.sizeBytes >= LARGE_BYTES) this.#report()
-    await this.#parts.tree.add(this.#op, entry)
+    await this.#pages.add(this.#op, entry, entry === slot.before ? slot.place : undefined)
   }
 
   async #storePage({ page, found }: PageSlot): Promise<void> {
@@ -334,6 +348,7 @@ export class BackupRun {
     counts.foldersUnmodified += found.folders
     counts.others += found.others
     counts.bytes += page.contentBytes
+    await this.#pages.end(this.#op)
     if (tree.isBetweenPages) await tree.adopt(this.#op, page)
     else {
       const entries = await previous.entriesOf(page)
@@ -364,6 +379,7 @@ export class BackupRun {
   async finish(): Promise<TreeRoot> {
     await this.#sendBatch()
     while (this.#head < this.#slots.length) await this.#drain(true)
+    await this.#pages.end(this.#op)
     const root = await this.#parts.tree.finish(this.#op)
     this.counts.added += this.#parts.tree.addedBytes
     this.counts.packed += this.#parts.tree.packedBytes
@@ -382,15 +398,4 @@ export class BackupRun {
       ...(totals ? { filesTotal: Math.max(totals.files, files), bytesTotal: Math.max(totals.total_bytes, bytes) } : {}),
     })
   }
-}
-
-/** Read again, and found as it was. */
-function sameTimes(a: Entry, b: Entry): boolean {
-  return (
-    a.sizeBytes === b.sizeBytes &&
-    a.mtimeSec === b.mtimeSec &&
-    a.mtimeNs === b.mtimeNs &&
-    a.ctimeSec === b.ctimeSec &&
-    a.ctimeNs === b.ctimeNs
-  )
 }

@@ -7,7 +7,7 @@ import { isKind, TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { Semaphore } from '../../base/semaphore.ts'
 import type { FileStat } from '../../platform/index.ts'
-import { readConfiguration, removeConfiguration, type WriteSession, writeConfiguration } from '../../repository/index.ts'
+import { type Repository, readConfiguration, removeConfiguration, type WriteSession, writeConfiguration } from '../../repository/index.ts'
 import type { Extent } from '../entry.ts'
 import { TreeReader } from '../tree/tree-reader.ts'
 
@@ -46,8 +46,8 @@ export class Checkpoints {
   readonly #session: WriteSession
   readonly #source: string
   readonly #flush: () => Promise<void>
-  readonly #turn = new Semaphore(1)
-  /** What the pool has of all sources, once it was looked for. */
+  readonly #turn: Semaphore
+  /** What the pool had of all sources when it was looked for first: those of this source change through this object alone. */
   #notes: readonly Note[] | undefined
 
   /** `flush`: everything stored so far is durable when it returns. */
@@ -55,16 +55,12 @@ export class Checkpoints {
     this.#session = session
     this.#source = source
     this.#flush = flush
+    this.#turn = turnOf(session.repository)
   }
 
-  /** One after the other: several files may be under way. */
-  async note(op: Operation, checkpoint: Checkpoint): Promise<void> {
-    await this.#turn.acquire()
-    try {
-      await this.#noteAlone(op, checkpoint)
-    } finally {
-      this.#turn.release()
-    }
+  /** One after the other: several files may be under way, and several sessions. */
+  note(op: Operation, checkpoint: Checkpoint): Promise<void> {
+    return this.#turn.run(() => this.#noteAlone(op, checkpoint))
   }
 
   async #noteAlone(op: Operation, { path, stat, partBytes, parts, sparse, extents }: Checkpoint): Promise<void> {
@@ -80,7 +76,7 @@ export class Checkpoints {
         extent.kind === 'hole' ? { kind: extent.kind, length: extent.length } : { ...extent, chunk: extent.chunk.toString('hex') },
       ),
     }
-    const others = (await this.#load(op)).filter((other) => other.source !== note.source || other.path !== note.path)
+    const others = (await this.#read(op)).filter((other) => other.source !== note.source || other.path !== note.path)
     await this.#write(op, [...others, note])
   }
 
@@ -104,13 +100,18 @@ export class Checkpoints {
   }
 
   async #load(op: Operation): Promise<readonly Note[]> {
+    this.#notes ??= await this.#read(op)
+    return this.#notes
+  }
+
+  /** As it is now: other sessions note their files beside this one. */
+  async #read(op: Operation): Promise<readonly Note[]> {
     try {
-      this.#notes ??= ((await readConfiguration(op, this.#session.repository, TOPIC)) as { notes: Note[] } | undefined)?.notes ?? []
+      return ((await readConfiguration(op, this.#session.repository, TOPIC)) as { notes: Note[] } | undefined)?.notes ?? []
     } catch (error) {
       if (!isKind(error, 'corrupt')) throw error
-      this.#notes = [] // then files are read from their beginning
+      return [] // then files are read from their beginning
     }
-    return this.#notes
   }
 
   async #resolve(op: Operation, note: Note): Promise<Extent[] | undefined> {
@@ -142,14 +143,25 @@ export class Checkpoints {
   /** After the commit: what was noted of this source is part of a recovery point, or of no use any more. The point is there, whatever becomes of this. */
   async clear(op: Operation): Promise<void> {
     try {
-      const others = (await this.#load(op)).filter(({ source }) => source !== this.#source)
-      if (this.#notes?.length !== others.length) await this.#write(op, others)
+      await this.#turn.run(async () => {
+        const notes = await this.#read(op)
+        const others = notes.filter(({ source }) => source !== this.#source)
+        if (notes.length !== others.length) await this.#write(op, others)
+      })
     } catch (error) {
       if (!(error instanceof TerpError)) throw error
       if (error.kind !== 'cancelled')
         op.warn({ code: error.code, message: `a note about a large file could not be removed: ${error.message}` })
     }
   }
+}
+
+/** Sessions of one writer take turns: each writes down what the others noted, too. */
+const turns = new WeakMap<Repository, Semaphore>()
+function turnOf(repository: Repository): Semaphore {
+  const turn = turns.get(repository) ?? new Semaphore(1)
+  turns.set(repository, turn)
+  return turn
 }
 
 /** Whatever a change of content moves. The device is left out: its number changes when a machine starts. */

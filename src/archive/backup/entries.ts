@@ -2,6 +2,7 @@
 import type { Accounts, FileStat, Xattr } from '../../platform/index.ts'
 import { getInodeFlags, listXattrsAt, listXattrsFd, readLinkAt } from '../../platform/index.ts'
 import type { Entry } from '../entry.ts'
+import { areSameExtents } from './expected-chunks.ts'
 import { isFresh, type LaneResult } from './lane.ts'
 import type { WalkItem } from './walk.ts'
 
@@ -35,10 +36,41 @@ export function isSameWay(before: Entry | undefined, now: Entry): before is Entr
     before.userName === now.userName &&
     before.groupName === now.groupName &&
     before.inodeFlags === now.inodeFlags &&
-    before.xattrs.length === now.xattrs.length &&
-    before.xattrs.every(
-      (xattr, i) => xattr.name.equals(now.xattrs[i]?.name as Buffer) && xattr.value.equals(now.xattrs[i]?.value as Buffer),
-    )
+    areSameXattrs(before.xattrs, now.xattrs)
+  )
+}
+
+function areSameXattrs(a: readonly Xattr[], b: readonly Xattr[]): boolean {
+  return a.length === b.length && a.every(({ name, value }, i) => name.equals(b[i]?.name as Buffer) && value.equals(b[i]?.value as Buffer))
+}
+
+/** Two files' entries that would be stored as the same bytes. */
+export function isSameFile(a: Entry, b: Entry): boolean {
+  return (
+    a.kind === 'file' &&
+    b.kind === 'file' &&
+    a.unsettled === b.unsettled &&
+    a.sparse === b.sparse &&
+    a.ancestor === b.ancestor &&
+    a.mode === b.mode &&
+    a.uid === b.uid &&
+    a.gid === b.gid &&
+    a.userName === b.userName &&
+    a.groupName === b.groupName &&
+    a.mtimeSec === b.mtimeSec &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeSec === b.ctimeSec &&
+    a.ctimeNs === b.ctimeNs &&
+    a.bornSec === b.bornSec &&
+    a.bornNs === b.bornNs &&
+    a.dev === b.dev &&
+    a.ino === b.ino &&
+    a.links === b.links &&
+    a.sizeBytes === b.sizeBytes &&
+    a.inodeFlags === b.inodeFlags &&
+    areSameXattrs(a.xattrs, b.xattrs) &&
+    areSameExtents(a.extents, b.extents) &&
+    a.path.equals(b.path)
   )
 }
 
@@ -107,4 +139,15 @@ export function entryOfFile(item: WalkItem, result: Extract<LaneResult, { ok: tr
 /** Another name of a file whose content was read under its first one. */
 export function entryOfLink(item: WalkItem, first: Entry): Entry {
   return { ...first, path: item.path, ancestor: false }
+}
+
+/** Read again, and found as it was. */
+export function sameTimes(a: Entry, b: Entry): boolean {
+  return (
+    a.sizeBytes === b.sizeBytes &&
+    a.mtimeSec === b.mtimeSec &&
+    a.mtimeNs === b.mtimeNs &&
+    a.ctimeSec === b.ctimeSec &&
+    a.ctimeNs === b.ctimeNs
+  )
 }

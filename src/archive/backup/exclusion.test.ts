@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import fc from 'fast-check'
+import picomatch from 'picomatch'
+import { runs } from '../../../test/support/pool.ts'
 import { exclusionOf } from './exclusion.ts'
 
 const excludes = (patterns: string[], path: string) => exclusionOf(patterns)(Buffer.from(path))
@@ -45,3 +48,51 @@ test('without patterns nothing is left out, and one of several is enough', () =>
 test('a name that is not UTF-8 can be left out by what surrounds its bytes', () => {
   assert.equal(exclusionOf(['bad*'])(Buffer.from([0x62, 0x61, 0x64, 0xff])), true)
 })
+
+test('many patterns together leave out what each alone does', () => {
+  const atoms = [
+    'a',
+    'b',
+    '*',
+    '?',
+    '[a-c]',
+    '**',
+    '.x',
+    'a b',
+    'x.tmp',
+    '*.tmp',
+    '*tmp',
+    '{a,b}',
+    '!a',
+    '(a|b)',
+    '\\*',
+    'a\\?b',
+    'a$',
+    '.',
+    'é',
+    '[!a]',
+  ]
+  const names = ['a', 'b', 'c', '.x', 'a b', 'x.tmp', 'tmp', '!a', '(a|b)', '*', 'a?b', 'a$', 'é', 'aa']
+  const pattern = fc.array(fc.constantFrom(...atoms), { minLength: 1, maxLength: 3 }).map((parts) => parts.join('/'))
+  const patterns = fc.array(
+    fc.tuple(pattern, fc.boolean()).map(([text, isRooted]) => (isRooted ? `/${text}` : text)),
+    { minLength: 1, maxLength: 4 },
+  )
+  const path = fc.array(fc.constantFrom(...names), { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'))
+  fc.assert(
+    fc.property(patterns, path, (all, text) => {
+      assert.equal(
+        exclusionOf(all)(Buffer.from(text)),
+        all.some((one) => leavesOut(one, text)),
+      )
+    }),
+    runs(2000),
+  )
+})
+
+/** One pattern, by the library alone. */
+function leavesOut(pattern: string, text: string): boolean {
+  const options = { dot: true, nonegate: true }
+  if (!pattern.includes('/')) return picomatch(pattern, options)(text.slice(text.lastIndexOf('/') + 1))
+  return pattern.startsWith('/') ? picomatch(pattern.slice(1), options)(text) : picomatch([pattern, `**/${pattern}`], options)(text)
+}

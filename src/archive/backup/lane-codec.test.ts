@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { runs } from '../../../test/support/pool.ts'
-import type { LaneFile, LaneResult } from './lane.ts'
+import type { KeptResult, LaneFile, LaneResult } from './lane.ts'
 import { decodeAnswer, decodeBatch, encodeAnswer, encodeBatch } from './lane-codec.ts'
 
 const number = fc.nat(2 ** 31 - 1)
@@ -32,7 +32,8 @@ const extent = fc.oneof(
   fc.record({ kind: fc.constant('list' as const), chunk, length: large }),
 )
 
-const result: fc.Arbitrary<LaneResult> = fc.oneof(
+const result: fc.Arbitrary<LaneResult | KeptResult> = fc.oneof(
+  fc.record({ ok: fc.constant(true as const), isKept: fc.constant(true as const), extents: fc.array(extent, { maxLength: 5 }) }),
   fc.record({ ok: fc.constant(false as const), warning }),
   fc.record({
     ok: fc.constant(true as const),
@@ -53,7 +54,24 @@ const plain = (value: unknown) => structuredClone(value)
 test('an answer of a lane is what it was when it has passed from one thread to the other', () => {
   const property = fc.property(fc.array(result, { maxLength: 20 }), large, large, (results, addedBytes, packedBytes) => {
     const answer = { results, addedBytes, packedBytes }
-    assert.deepEqual(plain(decodeAnswer(encodeAnswer(answer))), plain(answer))
+    assert.deepEqual(plain(decodeAnswer([], encodeAnswer([], answer))), plain(answer))
+  })
+  fc.assert(property, runs(100))
+})
+
+test('extents that are as they were are those that stand in the batch', () => {
+  const property = fc.property(fc.array(fc.tuple(result, fc.boolean()), { maxLength: 20 }), (answers) => {
+    const results = answers.map(([one]) => one)
+    const files = answers.map(([one, isSame]): LaneFile => {
+      const file = { folderFd: 1, name: Buffer.from('a'), path: Buffer.from('a'), settledMs: 0 }
+      return one.ok ? { ...file, before: isSame ? one.extents : [] } : file
+    })
+    const decoded = decodeAnswer(files, encodeAnswer(files, { results, addedBytes: 1, packedBytes: 2 }))
+    assert.deepEqual(plain(decoded.results), plain(results))
+    for (const [i, [one, isSame]] of answers.entries()) {
+      const now = decoded.results[i]
+      if (one.ok && isSame) assert.ok(now?.ok && now.extents === files[i]?.before)
+    }
   })
   fc.assert(property, runs(100))
 })
@@ -64,14 +82,27 @@ test('so is a batch', () => {
     bytes(0, 20),
     bytes(1, 9).filter((name) => !name.includes(0x2f)),
   )
-  const file: fc.Arbitrary<LaneFile> = fc.tuple(number, path, time).map(([folderFd, [folder, name], settledMs]) => ({
-    folderFd,
-    name,
-    path: folder.length === 0 ? name : Buffer.concat([folder, Buffer.from('/'), name]),
-    settledMs,
-  }))
+  const optional = fc.record(
+    {
+      part: fc.record({ from: large, to: large }),
+      before: fc.array(extent, { maxLength: 4 }),
+      found: fc.record({ ino: large, sizeBytes: large, mtimeSec: seconds, mtimeNs: number, ctimeSec: seconds, ctimeNs: number }),
+    },
+    { requiredKeys: [] },
+  )
+  const file: fc.Arbitrary<LaneFile> = fc
+    .tuple(number, path, time, optional)
+    .map(([folderFd, [folder, name], settledMs, { part, before, found }]) => ({
+      folderFd,
+      name,
+      path: folder.length === 0 ? name : Buffer.concat([folder, Buffer.from('/'), name]),
+      settledMs,
+      ...(part ? { part } : {}),
+      ...(before ? { before } : {}),
+      ...(found ? { found } : {}),
+    }))
   fc.assert(
-    fc.property(fc.array(file, { maxLength: 20 }), (files) => assert.deepEqual(decodeBatch(encodeBatch(files)), files)),
+    fc.property(fc.array(file, { maxLength: 20 }), (files) => assert.deepEqual(plain(decodeBatch(encodeBatch(files))), plain(files))),
     runs(100),
   )
 })

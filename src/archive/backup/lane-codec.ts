@@ -5,64 +5,82 @@
 import { ByteReader, ByteWriter } from '../../base/bytes.ts'
 import type { Warning } from '../../base/operation.ts'
 import type { FileStat, Xattr } from '../../platform/index.ts'
+import type { Extent } from '../entry.ts'
 import { ChunkTable, readChunkTable, readExtents, writeExtents } from '../tree/extent-codec.ts'
-import type { LaneAnswer, LaneFile, LaneResult } from './lane.ts'
+import type { FileIdentity, KeptResult, LaneAnswer, LaneFile, LaneResult } from './lane.ts'
 
-const MARK = { unsettled: 1, sparse: 2, flags: 4, born: 8, warning: 16, failed: 32, xattrs: 64 } as const
+const MARK = { unsettled: 1, sparse: 2, flags: 4, born: 8, warning: 16, failed: 32, xattrs: 64, before: 128 } as const
+/** What is kept has no other marks but `before`. */
+const KEPT = MARK.failed | MARK.unsettled
+const FILE_MARK = { time: 1, part: 2, before: 4, found: 8 } as const
 const SLASH = 0x2f
 
 /** The name of a file is the end of its path. */
 export function encodeBatch(files: readonly LaneFile[]): Uint8Array<ArrayBuffer> {
-  const w = new ByteWriter(files.length * 128 + 16).varint(files.length)
+  const body = new ByteWriter(files.length * 128 + 16)
+  const chunks = new ChunkTable()
   let lastMs = -1
-  for (const { folderFd, path, settledMs, part } of files) {
-    w.varint(folderFd).bytes(path)
+  for (const { folderFd, path, settledMs, part, before, found } of files) {
+    body.varint(folderFd).bytes(path)
     // The same for all files of a device.
     const isSame = settledMs === lastMs
-    w.u8(isSame ? 0 : 1)
-    if (!isSame) w.raw(new Uint8Array(Float64Array.of(settledMs).buffer))
+    body.u8((isSame ? 0 : FILE_MARK.time) | (part ? FILE_MARK.part : 0) | (before ? FILE_MARK.before : 0) | (found ? FILE_MARK.found : 0))
+    if (!isSame) body.raw(new Uint8Array(Float64Array.of(settledMs).buffer))
     lastMs = settledMs
-    w.varint(part ? part.to : 0)
-    if (part) w.varint(part.from)
+    if (part) body.varint(part.to).varint(part.from)
+    if (before) writeExtents(body, chunks, before)
+    if (found) writeIdentity(body, found)
   }
-  return transferable(w)
+  const w = new ByteWriter(body.length + chunks.ids.length * 32 + 16)
+  chunks.write(w)
+  return transferable(w.varint(files.length).raw(body.finish()))
 }
 
 export function decodeBatch(bytes: Uint8Array): LaneFile[] {
   const r = new ByteReader(bytes)
+  const chunks = readChunkTable(r)
   const files: LaneFile[] = []
   let settledMs = 0
   for (let left = r.varint(); left > 0; left--) {
     const folderFd = r.varint()
     const path = r.bytes()
-    if (r.u8() === 1) settledMs = r.raw(8).readDoubleLE(0)
-    const to = r.varint()
-    const part = to > 0 ? { part: { to, from: r.varint() } } : {}
-    files.push({ folderFd, name: path.subarray(path.lastIndexOf(SLASH) + 1), path, settledMs, ...part })
+    const marks = r.u8()
+    if ((marks & FILE_MARK.time) !== 0) settledMs = r.raw(8).readDoubleLE(0)
+    const part = (marks & FILE_MARK.part) !== 0 ? { part: { to: r.varint(), from: r.varint() } } : {}
+    const before = (marks & FILE_MARK.before) !== 0 ? { before: readExtents(r, chunks, (why) => new Error(why)) } : {}
+    const found = (marks & FILE_MARK.found) !== 0 ? { found: readIdentity(r) } : {}
+    files.push({ folderFd, name: path.subarray(path.lastIndexOf(SLASH) + 1), path, settledMs, ...part, ...before, ...found })
   }
   return files
 }
 
-export function encodeAnswer({ results, addedBytes, packedBytes }: LaneAnswer): Uint8Array<ArrayBuffer> {
+/** `files`: the batch that it answers. */
+export function encodeAnswer(files: readonly LaneFile[], { results, addedBytes, packedBytes }: LaneAnswer): Uint8Array<ArrayBuffer> {
   const body = new ByteWriter(results.length * 96 + 64)
   const chunks = new ChunkTable()
-  for (const result of results) writeResult(body, chunks, result)
+  for (const [i, result] of results.entries()) writeResult(body, chunks, result, files[i]?.before)
   const w = new ByteWriter(body.length + chunks.ids.length * 32 + 64).varint(addedBytes).varint(packedBytes)
   chunks.write(w)
   return transferable(w.varint(results.length).raw(body.finish()))
 }
 
-export function decodeAnswer(bytes: Uint8Array): LaneAnswer {
+/** `files`: those of which the batch was made. Extents that are as they were are those that stand there. */
+export function decodeAnswer(files: readonly LaneFile[], bytes: Uint8Array): LaneAnswer {
   const r = new ByteReader(bytes)
   const addedBytes = r.varint()
   const packedBytes = r.varint()
   const chunks = readChunkTable(r)
-  const results: LaneResult[] = []
-  for (let left = r.varint(); left > 0; left--) results.push(readResult(r, chunks))
+  const results: (LaneResult | KeptResult)[] = []
+  for (let left = r.varint(); left > 0; left--) results.push(readResult(r, chunks, files[results.length]?.before))
   return { results, addedBytes, packedBytes }
 }
 
-function writeResult(w: ByteWriter, chunks: ChunkTable, result: LaneResult): void {
+function writeResult(w: ByteWriter, chunks: ChunkTable, result: LaneResult | KeptResult, before: readonly Extent[] | undefined): void {
+  if (result.isKept) {
+    w.u8(KEPT | (result.extents === before ? MARK.before : 0))
+    if (result.extents !== before) writeExtents(w, chunks, result.extents)
+    return
+  }
   if (!result.ok) {
     w.u8(MARK.failed).bytes(Buffer.from(JSON.stringify(result.warning)))
     return
@@ -74,7 +92,8 @@ function writeResult(w: ByteWriter, chunks: ChunkTable, result: LaneResult): voi
       (inodeFlags !== undefined ? MARK.flags : 0) |
       (stat.bornSec !== undefined ? MARK.born : 0) |
       (warning ? MARK.warning : 0) |
-      (xattrs.length > 0 ? MARK.xattrs : 0),
+      (xattrs.length > 0 ? MARK.xattrs : 0) |
+      (result.extents === before ? MARK.before : 0),
   )
   writeStat(w, stat)
   w.varint(result.sizeBytes)
@@ -83,12 +102,13 @@ function writeResult(w: ByteWriter, chunks: ChunkTable, result: LaneResult): voi
     w.varint(xattrs.length)
     for (const { name, value } of xattrs) w.bytes(name).bytes(value)
   }
-  writeExtents(w, chunks, result.extents)
+  if (result.extents !== before) writeExtents(w, chunks, result.extents)
   if (warning) w.bytes(Buffer.from(JSON.stringify(warning)))
 }
 
-function readResult(r: ByteReader, chunks: readonly Buffer[]): LaneResult {
+function readResult(r: ByteReader, chunks: readonly Buffer[], before: readonly Extent[] | undefined): LaneResult | KeptResult {
   const marks = r.u8()
+  if ((marks & KEPT) === KEPT) return { ok: true, isKept: true, extents: readExtentsUnless(r, chunks, marks, before) }
   if ((marks & MARK.failed) !== 0) return { ok: false, warning: readWarning(r) }
   const stat = readStat(r, (marks & MARK.born) !== 0)
   const sizeBytes = r.varint()
@@ -100,11 +120,35 @@ function readResult(r: ByteReader, chunks: readonly Buffer[]): LaneResult {
     stat,
     xattrs,
     inodeFlags,
-    extents: readExtents(r, chunks, (why) => new Error(why)),
+    extents: readExtentsUnless(r, chunks, marks, before),
     sizeBytes,
     unsettled: (marks & MARK.unsettled) !== 0,
     sparse: (marks & MARK.sparse) !== 0,
     warning: (marks & MARK.warning) !== 0 ? readWarning(r) : undefined,
+  }
+}
+
+function readExtentsUnless(
+  r: ByteReader,
+  chunks: readonly Buffer[],
+  marks: number,
+  before: readonly Extent[] | undefined,
+): readonly Extent[] {
+  return before && (marks & MARK.before) !== 0 ? before : readExtents(r, chunks, (why) => new Error(why))
+}
+
+function writeIdentity(w: ByteWriter, { ino, sizeBytes, mtimeSec, mtimeNs, ctimeSec, ctimeNs }: FileIdentity): void {
+  w.varint(ino).varint(sizeBytes).svarint(mtimeSec).varint(mtimeNs).svarint(ctimeSec).varint(ctimeNs)
+}
+
+function readIdentity(r: ByteReader): FileIdentity {
+  return {
+    ino: r.varint(),
+    sizeBytes: r.varint(),
+    mtimeSec: r.svarint(),
+    mtimeNs: r.varint(),
+    ctimeSec: r.svarint(),
+    ctimeNs: r.varint(),
   }
 }
 

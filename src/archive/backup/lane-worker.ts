@@ -40,6 +40,7 @@ async function act(message: Exclude<ToLane, typeof END | { type: 'known' }>): Pr
     send({ type: 'flushed', number: message.number })
     return
   }
-  const answer = encodeAnswer(await lane.process(op, decodeBatch(message.files)))
+  const files = decodeBatch(message.files)
+  const answer = encodeAnswer(files, await lane.process(op, files))
   port?.postMessage({ type: 'answer', number: message.number, answer } satisfies FromLane, [answer.buffer])
 }

@@ -1,6 +1,6 @@
 /**
  * Deals batches out to lanes: worker threads, started when the first batch comes, or a single lane on this thread where the store can't be
- * opened a second time (tests). At most two batches wait at a lane, so memory is bounded and a slow disk slows the walk down.
+ * opened a second time (tests). The number of batches that wait is limited, so memory is bounded and a slow disk slows the walk down.
  */
 import { Worker } from 'node:worker_threads'
 import { baseError, fromPlainError, type TerpError } from '../../base/errors.ts'
@@ -13,6 +13,9 @@ import { Lane, type LaneAnswer, type LaneFile } from './lane.ts'
 import { decodeAnswer, encodeBatch } from './lane-codec.ts'
 import type { FromLane, LaneSetup, ToLane } from './lane-protocol.ts'
 
+/** The one that it works at, and the next. */
+const BATCHES_AT_A_LANE = 2
+/** So many more wait for a lane: while lanes read a few large files, the walk goes on through the small ones behind them. */
 const WAITING_PER_LANE = 2
 /** Most of what a worker makes is garbage at once; a large nursery would only be memory. */
 export const WORKER_LIMITS = { maxYoungGenerationSizeMb: 12 }
@@ -61,6 +64,10 @@ interface Waiting {
   readonly reject: (error: unknown) => void
 }
 
+interface Queued extends Waiting {
+  readonly batch: Uint8Array<ArrayBuffer>
+}
+
 interface WorkerLane {
   readonly worker: Worker
   readonly waiting: Map<number, Waiting>
@@ -71,6 +78,7 @@ class WorkerLanes implements Lanes {
   readonly #setup: LaneSetup
   readonly #count: number
   readonly #room: Semaphore
+  #queue: Queued[] = []
   #lanes: WorkerLane[] = []
   #number = 0
   #failure: TerpError | undefined
@@ -80,28 +88,45 @@ class WorkerLanes implements Lanes {
     this.#session = session
     this.#setup = { store, grant: session.grant, chunking: session.repository.format.chunking, stop: new SharedArrayBuffer(4) }
     this.#count = count
-    this.#room = new Semaphore(count * WAITING_PER_LANE)
+    this.#room = new Semaphore(count * (BATCHES_AT_A_LANE + WAITING_PER_LANE))
   }
 
   async submit(op: Operation, files: readonly LaneFile[]): Promise<{ answer: Promise<LaneAnswer> }> {
     await this.#room.acquire()
-    const answer = this.#send(op, files).finally(() => this.#room.release())
+    const answer = this.#enqueue(op, files).finally(() => this.#room.release())
     // Whoever awaits the answer gets the failure; this keeps an early one from ending the process.
     answer.catch(() => {})
     this.#check(op)
-    return { answer: answer.then((bytes) => decodeAnswer(bytes as Uint8Array)) }
+    return { answer: answer.then((bytes) => decodeAnswer(files, bytes as Uint8Array)) }
   }
 
-  async #send(op: Operation, files: readonly LaneFile[]): Promise<Uint8Array | undefined> {
+  async #enqueue(op: Operation, files: readonly LaneFile[]): Promise<Uint8Array | undefined> {
     this.#check(op)
-    this.#growKnown()
     const batch = encodeBatch(files)
-    return this.#ask(this.#leastBusy(), (number) => ({ type: 'batch', number, files: batch }), [batch.buffer])
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ batch, resolve, reject })
+      this.#dispatch()
+    })
+  }
+
+  /** A batch goes to a lane when that has almost done what it has: who gets large files gets fewer. */
+  #dispatch(): void {
+    for (let lane = this.#ready(); lane && this.#queue.length > 0; lane = this.#ready()) {
+      this.#growKnown()
+      const { batch, ...waiting } = this.#queue.shift() as Queued
+      this.#ask(lane, waiting, (number) => ({ type: 'batch', number, files: batch }), [batch.buffer])
+    }
   }
 
   async flush(op: Operation): Promise<void> {
     this.#check(op)
-    await Promise.all(this.#lanes.map((lane) => this.#ask(lane, (number) => ({ type: 'flush', number }))))
+    const flushed = this.#lanes.map(
+      (lane) =>
+        new Promise<unknown>((resolve, reject) => {
+          this.#ask(lane, { resolve, reject }, (number) => ({ type: 'flush', number }))
+        }),
+    )
+    await Promise.all(flushed)
   }
 
   async close(): Promise<void> {
@@ -124,11 +149,11 @@ class WorkerLanes implements Lanes {
     for (const { worker } of this.#lanes) worker.postMessage({ type: 'known', memory: known.memory } satisfies ToLane)
   }
 
-  #leastBusy(): WorkerLane {
+  #ready(): WorkerLane | undefined {
     const idle = this.#lanes.find((lane) => lane.waiting.size === 0)
     if (idle) return idle
-    if (this.#lanes.length < this.#count) return this.#start()
-    return this.#lanes.reduce((best, lane) => (lane.waiting.size < best.waiting.size ? lane : best))
+    if (this.#lanes.length < this.#count && this.#queue.length > 0) return this.#start()
+    return this.#lanes.find((lane) => lane.waiting.size < BATCHES_AT_A_LANE)
   }
 
   #start(): WorkerLane {
@@ -144,12 +169,10 @@ class WorkerLanes implements Lanes {
     return lane
   }
 
-  #ask(lane: WorkerLane, message: (number: number) => ToLane, transfer: ArrayBuffer[] = []): Promise<Uint8Array | undefined> {
+  #ask(lane: WorkerLane, waiting: Waiting, message: (number: number) => ToLane, transfer: ArrayBuffer[] = []): void {
     const number = this.#number++
-    return new Promise((resolve, reject) => {
-      lane.waiting.set(number, { resolve, reject })
-      lane.worker.postMessage(message(number), transfer)
-    })
+    lane.waiting.set(number, waiting)
+    lane.worker.postMessage(message(number), transfer)
   }
 
   #receive(lane: WorkerLane, message: FromLane): void {
@@ -158,6 +181,7 @@ class WorkerLanes implements Lanes {
     else {
       lane.waiting.get(message.number)?.resolve(message.type === 'answer' ? message.answer : undefined)
       lane.waiting.delete(message.number)
+      this.#dispatch()
     }
   }
 
@@ -168,6 +192,7 @@ class WorkerLanes implements Lanes {
       for (const waiting of lane.waiting.values()) waiting.reject(this.#failure)
       lane.waiting.clear()
     }
+    for (const { reject } of this.#queue.splice(0)) reject(this.#failure)
   }
 }
 

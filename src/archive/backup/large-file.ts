@@ -8,11 +8,26 @@ import type { Operation } from '../../base/operation.ts'
 import type { Cutter } from '../../chunking/index.ts'
 import { type FileStat, PosixError, readFully, seekData, syncFd } from '../../platform/index.ts'
 import type { Extent } from '../entry.ts'
+import { type ExpectedChunk, ExpectedChunks } from './expected-chunks.ts'
 import { pushHole, zeroRuns } from './zero-runs.ts'
 
 const QUIET_MS = 60_000
 /** A hole is worth a jump from here on; shorter ones are read. */
 const LEAST_JUMP_BYTES = 1_048_576
+
+export interface Part {
+  readonly from: number
+  readonly to: number
+}
+
+export interface LargeFileToRead {
+  readonly stat: FileStat
+  readonly nowMs: number
+  /** What the file, or the part, was stored as before; no lists. */
+  readonly before: readonly Extent[] | undefined
+  /** Which part of the file; it may reach beyond its end. Without: all of it. */
+  readonly part?: Part
+}
 
 export interface LargeFile {
   readonly extents: Extent[]
@@ -20,37 +35,55 @@ export interface LargeFile {
   readonly sparse: boolean
 }
 
+/** Where chunks go. */
+export interface ChunkPlace {
+  /** Whether the content is that of the chunk, and the chunk need not be stored again. */
+  isStored(content: Buffer, id: Buffer): boolean
+  store(op: Operation, content: Buffer): Promise<Buffer>
+}
+
 export class LargeFileReader {
   readonly #cutter: Cutter
   readonly #most: number
   readonly #window: Buffer
-  readonly #store: (op: Operation, content: Buffer) => Promise<Buffer>
+  readonly #place: ChunkPlace
 
-  constructor(cutter: Cutter, maxChunkBytes: number, store: (op: Operation, content: Buffer) => Promise<Buffer>) {
+  constructor(cutter: Cutter, maxChunkBytes: number, place: ChunkPlace) {
     this.#cutter = cutter
     this.#most = maxChunkBytes
     this.#window = cutter.allocate(maxChunkBytes * 2)
-    this.#store = store
+    this.#place = place
   }
 
-  /** `from` and `to`: which part of the file; `to` may lie beyond its end. `sizeBytes` of the answer counts what the part has. */
-  async read(op: Operation, fd: number, stat: FileStat, nowMs: number, from = 0, to = Number.MAX_SAFE_INTEGER): Promise<LargeFile> {
+  /** `sizeBytes` of the answer counts what the part has. */
+  async read(op: Operation, fd: number, { stat, nowMs, before, part }: LargeFileToRead): Promise<LargeFile> {
+    const { from, to } = part ?? { from: 0, to: Number.MAX_SAFE_INTEGER }
     const end = Math.min(to, stat.sizeBytes)
     const isHinted = stat.blocks512 * 512 < stat.sizeBytes
     const mayJump = isHinted && isQuiet(stat, nowMs) && isSynced(fd)
     const extents: Extent[] = []
+    const expected = new ExpectedChunks()
+    if (before && !isHinted) expected.add(from, before)
     /** Position in the file of the window's first byte, and how many bytes it holds. */
     let position = from
     let held = 0
     let atEnd = false
     const cut = async (until: 'enough' | 'all') => {
       let start = 0
-      while (start < held && (until === 'all' || held - start >= this.#most)) {
+      while (start < held) {
+        const was = this.#findAgain(expected, { position, start, held }, until)
+        if (was) {
+          extents.push({ kind: 'data', chunk: was.id, offset: 0, length: was.end - was.start })
+          start = was.end - position
+          continue
+        }
         const cutAt = this.#cutter.findCut(this.#window, start, held)
+        // Then bytes that are not here yet decide.
+        if (until === 'enough' && cutAt === held && held - start < this.#most) break
         await this.#chunk(op, extents, start, cutAt, isHinted)
         start = cutAt
       }
-      this.#window.copyWithin(0, start, held)
+      if (start < held) this.#window.copyWithin(0, start, held)
       position += start
       held -= start
     }
@@ -64,7 +97,10 @@ export class LargeFileReader {
         position = data
         continue
       }
-      const room = Math.min(this.#window.length - held, to - here)
+      // A chunk that is probably the same is read by itself, into the cache of the processor, and leaves no rest to be moved.
+      const was = held === 0 ? expected.find(here) : undefined
+      const most = was && expected.hasMore ? was.end - here : this.#window.length - held
+      const room = Math.min(most, this.#window.length - held, to - here)
       const got = readFully(fd, this.#window, held, room, here)
       // A file that grew is read to where it ends now, unless a part was asked for.
       atEnd = got < room || here + got === to
@@ -74,13 +110,30 @@ export class LargeFileReader {
     return { extents, sizeBytes: position - from, sparse: extents.some((extent) => extent.kind === 'hole') }
   }
 
+  /** The chunk that began here, if it is here again and ends where it did: where the rule says so, or with the stream. */
+  #findAgain(
+    expected: ExpectedChunks,
+    { position, start, held }: { position: number; start: number; held: number },
+    until: 'enough' | 'all',
+  ): ExpectedChunk | undefined {
+    const was = expected.find(position + start)
+    if (!was || was.end - was.start > this.#most) return undefined
+    const end = was.end - position
+    if (end > held) return undefined
+    const endsHere = (until === 'all' && end === held) || this.#cutter.endsAt(this.#window, start, end)
+    if (!endsHere) return undefined
+    if (this.#place.isStored(this.#window.subarray(start, end), was.id)) return was
+    expected.drop()
+    return undefined
+  }
+
   async #chunk(op: Operation, extents: Extent[], start: number, end: number, isHinted: boolean): Promise<void> {
     const runs = isHinted ? [...zeroRuns(this.#window, start, end)] : [{ start, end, isZero: false }]
     if (runs.every((run) => run.isZero)) {
       pushHole(extents, end - start)
       return
     }
-    const chunk = await this.#store(op, this.#window.subarray(start, end))
+    const chunk = await this.#place.store(op, this.#window.subarray(start, end))
     for (const run of runs) {
       if (run.isZero) pushHole(extents, run.end - run.start)
       else extents.push({ kind: 'data', chunk, offset: run.start - start, length: run.end - run.start })

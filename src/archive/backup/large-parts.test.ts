@@ -12,13 +12,15 @@ import {
   damageIn,
   filesOf,
   KEY_FILE,
+  NO_LOCK,
   namesIn,
   noise,
 } from '../../../test/support/pool.ts'
 import { temporaryFolder } from '../../../test/support/temporary-folder.ts'
-import { systemDisk } from '../../platform/index.ts'
-import { Repository } from '../../repository/index.ts'
+import { type FileStat, systemDisk } from '../../platform/index.ts'
+import { openPoolWriter, Repository } from '../../repository/index.ts'
 import { createLocalDiskStore, FaultyStore, MemoryStore, storageError } from '../../storage/index.ts'
+import { Checkpoints } from './checkpoints.ts'
 
 const partSizes = { partBytes: 600_000, checkpointBytes: 1_200_000 }
 const SIZE = 6_000_123
@@ -196,4 +198,23 @@ test('a note that can not be removed after the commit is a warning: the recovery
   assertSameBytes(await place.read(), place.content, 'a')
   assert.equal((await notes(place.store)).length, 1)
   assert.equal(report.filesNew, 2)
+})
+
+test('sessions that run at once keep each other’s notes', async (t) => {
+  const { store } = await aPlace(t)
+  const op = anOperation('two sources')
+  const writer = await openPoolWriter(op, await Repository.open(op, store, KEY_FILE, 'write'), NO_LOCK, store)
+  const sessions = [await writer.begin(op), await writer.begin(op)]
+  const stat = { ino: 1, sizeBytes: 5, mtimeSec: 1, mtimeNs: 0, ctimeSec: 1, ctimeNs: 0 } as FileStat
+  const path = Buffer.from('a')
+  const checkpoint = { path, stat, partBytes: 5, parts: 1, sparse: false, extents: [{ kind: 'hole', length: 5 } as const] }
+  const both = sessions.map((session, n) => new Checkpoints(session, `source ${n}`, async () => {}))
+  for (const one of both) assert.equal(await one.find(op, path, stat, 5), undefined)
+  await Promise.all(both.map((one) => one.note(op, checkpoint)))
+  await both[0]?.clear(op)
+  const [first, second] = sessions.map((session, n) => new Checkpoints(session, `source ${n}`, async () => {}))
+  assert.equal(await first?.find(op, path, stat, 5), undefined)
+  assert.equal((await second?.find(op, path, stat, 5))?.parts, 1)
+  for (const session of sessions) await session.end()
+  await writer.close(op)
 })

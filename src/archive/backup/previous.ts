@@ -18,11 +18,11 @@ export class PreviousTree {
   #given: PageChild[] = []
   #leaf: readonly Entry[] = []
   #at = 0
-  /** Where the page of `#leaf` begins. */
-  #leafPath: Buffer | undefined
+  #leafPage: PageChild | undefined
   #ended: boolean
   #isDamaged = false
   #isGuided = false
+  readonly #damagedLists = new Set<string>()
 
   constructor(op: Operation, session: WriteSession, reader: TreeReader | undefined) {
     this.#op = op
@@ -74,14 +74,24 @@ export class PreviousTree {
       const page = this.#given.shift() ?? (this.#isGuided ? undefined : await this.nextPage())
       if (!page) return undefined
       this.#at = 0
-      this.#leafPath = page.firstPath
+      this.#leafPage = page
       this.#leaf = (await this.entriesOf(page)) ?? []
     }
   }
 
-  /** Where the page begins that `find` looked at last. */
-  get pagePath(): Buffer | undefined {
-    return this.#leafPath
+  /** The page at which `find` looked last. */
+  get page(): PageChild | undefined {
+    return this.#leafPage
+  }
+
+  /** Which of that page's entries it found. */
+  get number(): number {
+    return this.#at
+  }
+
+  /** Whether a tree may take over a page of it. */
+  isPageHeld({ id }: PageChild): boolean {
+    return !this.#isDamaged && this.#session.known.has(id)
   }
 
   /** Undefined when it is damaged. */
@@ -120,10 +130,27 @@ export class PreviousTree {
       }
       return true
     } catch (error) {
-      if (!isKind(error, 'corrupt')) throw error
-      this.#session.distrust(error)
-      this.#op.warn({ code: error.code, message: `the content list of a file is damaged, so the file is read anew: ${error.message}` })
+      this.#distrustList(error)
       return false
+    }
+  }
+
+  #distrustList(error: unknown): void {
+    if (!isKind(error, 'corrupt')) throw error
+    this.#session.distrust(error)
+    // Of a file that is not held and is read again, it is asked for twice.
+    const list = String(error.context.chunk)
+    if (this.#damagedLists.has(list)) return
+    this.#damagedLists.add(list)
+    this.#op.warn({ code: error.code, message: `the content list of a file is damaged, so the file is read anew: ${error.message}` })
+  }
+
+  /** The extents of a file with all lists resolved, up to the first that is damaged. */
+  async *contentOf({ extents }: Entry): AsyncGenerator<Extent> {
+    try {
+      yield* this.#reader?.content(this.#op, extents) ?? []
+    } catch (error) {
+      this.#distrustList(error)
     }
   }
 }

@@ -1,6 +1,6 @@
 /** Sources that change, vanish or refuse while they are read. */
 import assert from 'node:assert/strict'
-import { appendFileSync, linkSync, mkdirSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, linkSync, mkdirSync, rmSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { HookedClock, isOpen } from '../../../test/support/hooked-clock.ts'
@@ -74,6 +74,30 @@ test('a file that never stops changing is stored with a warning, as unsettled, a
   assert.ok('line\nanother line\nanother line\nanother line\n'.startsWith(String(content)))
   assert.equal((await seen.content('b'))?.toString(), 'quiet')
   assert.equal(await seen.unmodifiedNext(), 1)
+})
+
+test('a known file that changes while it is read again is stored as it is then, with the metadata that it has then', async (t) => {
+  for (const size of [100, 700_000]) {
+    const folder = aSourceTree(t, { a: noise('before', size) })
+    const store = new MemoryStore()
+    await aPool(anOperation(`making ${size}`), { store })
+    await backUpPaths(anOperation(`first ${size}`), store, [folder])
+    let reading = 0
+    const clock = new HookedClock(() => {
+      if (!isOpen(join(folder, 'a')) || reading++ > 0) return
+      writeFileSync(join(folder, 'a'), noise('after', size))
+      chmodSync(join(folder, 'a'), 0o700)
+    })
+    const op = anOperation(`again ${size}`, { clock })
+    const { point, warnings } = await backUpPaths(op, store, [folder], { forceRead: true })
+    assert.ok(reading > 0)
+    assert.deepEqual(warnings, [])
+    const repository = await Repository.open(op, store, KEY_FILE)
+    assertSameBytes((await filesOf(op, repository, point, folder)).get('a'), noise('after', size), 'a')
+    const entry = await findEntry(op, await openPoint(op, repository, point), Buffer.from(join(folder, 'a')))
+    assert.equal(entry.mode, 0o700)
+    assert.equal(entry.unsettled, false)
+  }
 })
 
 test('a small file that grows large while it is read is stored whole', async (t) => {

@@ -9,8 +9,18 @@ import type { FileOrder, FolderHandle, Misses, PlacedInode } from './plan.ts'
 /** From here on it pays to tell the kernel that the content may go to the disk. */
 export const EARLY_BYTES = 1_048_576
 
-/** What new files of one folder are born with: owner, group and mode depend on the folder and on us alone, so one look serves all of them. */
+/**
+ * What new files of one folder are born with, by folder and mode: owner, group and what becomes of the mode depend on the folder and on us alone, so one
+ * look serves all of them.
+ */
 export type Births = Map<number, FileStat>
+
+const PERMISSIONS = 0o777
+
+/** A call for each file is spared where it is born with its mode. Attributes need the owner's write permission, and ACLs of the folder change the mode. */
+function modeOfBirth({ metadata }: FileOrder, folder: FolderHandle): number | undefined {
+  return metadata.xattrs.length > 0 || folder.inherits ? undefined : metadata.mode & PERMISSIONS
+}
 
 export class FileWriter {
   readonly #order: FileOrder
@@ -25,7 +35,7 @@ export class FileWriter {
     this.#order = order
     this.#folder = folder
     this.#births = births
-    const { fd, unnamed } = createFile(op, folder.fd)
+    const { fd, unnamed } = createFile(op, folder.fd, modeOfBirth(order, folder))
     this.fd = fd
     this.#unnamed = unnamed
   }
@@ -61,10 +71,11 @@ export class FileWriter {
 
   #statOfBirth(): FileStat {
     const { leads, folder } = this.#order
-    const known = leads ? undefined : this.#births?.get(folder)
+    const key = folder * (PERMISSIONS + 2) + (modeOfBirth(this.#order, this.#folder) ?? PERMISSIONS + 1)
+    const known = leads ? undefined : this.#births?.get(key)
     if (known) return known
     const stat = statFd(this.fd)
-    this.#births?.set(folder, stat)
+    this.#births?.set(key, stat)
     return stat
   }
 

@@ -92,16 +92,18 @@ export function byTemporaryName(dirfd: number, temporary: string): Unnamed {
   }
 }
 
-/** A new empty file, open for writing. */
-export function createFile(op: Operation, dirfd: number): { fd: number; unnamed: Unnamed } {
+const PRIVATE_MODE = 0o600
+
+/** A new empty file, open for writing. It is born with the mode, as far as the umask lets it, only where nobody can come to it without a name. */
+export function createFile(op: Operation, dirfd: number, mode = PRIVATE_MODE): { fd: number; unnamed: Unnamed } {
   try {
-    const fd = openat(dirfd, '.', O_TMPFILE | O_RDWR, 0o600)
+    const fd = openat(dirfd, '.', O_TMPFILE | O_RDWR, mode)
     return { fd, unnamed: byDescriptor(op, fd, dirfd) }
   } catch (error) {
     // What file systems without nameless files answer (NFS, vfat, old overlays).
     if (!isPosixError(error, 'ENOTSUP', 'EISDIR', 'EINVAL', 'ENOENT')) throw error
     const temporary = temporaryName(op)
-    const fd = openat(dirfd, temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, 0o600)
+    const fd = openat(dirfd, temporary, O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW, PRIVATE_MODE)
     return { fd, unnamed: byTemporaryName(dirfd, temporary) }
   }
 }

@@ -1,28 +1,32 @@
 /**
- * The content of the chunks of one window, in memory that is used again for the next: what a lane allocates does not grow with what it restores.
- * A chunk that the next window needs too stays: batches go on where the one before ended, often inside the same bundle.
+ * The content of the chunks of one window, in memory that is used again for the one after the next: what a lane allocates does not grow with what it
+ * restores, and nothing is left to the garbage collector. A chunk that the next window needs too is not read again: batches go on where the one before
+ * ended, often inside the same bundle.
  */
 import type { Operation } from '../../base/operation.ts'
-import type { ChunkLocation, ChunkReader } from '../../repository/index.ts'
+import type { ChunkLocation, ChunkReader, Rooms } from '../../repository/index.ts'
 import { archiveError } from '../errors.ts'
-import { idOf, locationOf } from './batch.ts'
+import { contentBytesOf, idOf, locationOf } from './batch.ts'
 import type { ChunkTable } from './plan.ts'
-import { WINDOW_BYTES } from './windows.ts'
 
-const LEAST_BYTES = 65_536
-
-interface Held {
-  readonly content: Buffer | Error
-  /** To be used again; undefined when the content is in memory of its own. */
-  readonly room: Buffer | undefined
-}
+/** Memory grows by such steps: few, so that it soon has the size that it keeps. */
+const STEP_BYTES = 1_048_576
+/** Whole cache lines. */
+const ALIGNED_BYTES = 64
 
 export class WindowContents {
   readonly #reader: ChunkReader
-  readonly #spare: Buffer[] = []
-  #spareBytes = 0
-  #held = new Map<string, Held>()
-  #asked: Buffer | undefined
+  #held = new Map<string, Buffer | Error>()
+  #window = new Arena()
+  #before = new Arena()
+  #sealed: Buffer = Buffer.alloc(0)
+  readonly #rooms: Rooms = {
+    content: (bytes) => this.#window.take(bytes),
+    sealed: (bytes) => {
+      if (this.#sealed.length < bytes) this.#sealed = Buffer.allocUnsafeSlow(roundedUp(bytes))
+      return this.#sealed
+    },
+  }
 
   constructor(reader: ChunkReader) {
     this.#reader = reader
@@ -30,47 +34,61 @@ export class WindowContents {
 
   /** What comes back is valid until the next call. */
   async read(op: Operation, table: ChunkTable, numbers: ReadonlySet<number>): Promise<(number: number) => Buffer | Error> {
-    const next = new Map<string, Held>()
+    const before = this.#held
+    this.#held = new Map()
+    ;[this.#window, this.#before] = [this.#before, this.#window]
+    let bytes = 0
+    for (const number of numbers) bytes += aligned(contentBytesOf(table, number))
+    this.#window.empty(bytes)
     const wanted: ChunkLocation[] = []
     for (const number of numbers) {
       const key = idOf(table, number).toString('latin1')
-      const there = this.#held.get(key)
-      if (there) next.set(key, there)
+      const there = before.get(key)
+      if (there) this.#held.set(key, Buffer.isBuffer(there) ? this.#keep(there) : there)
       else wanted.push(locationOf(table, number))
     }
-    // What this window does not need is let go before anything new is read.
-    for (const [key, { room }] of this.#held) if (room && !next.has(key)) this.#give(room)
-    this.#held = next
-    for await (const { location, content } of this.#reader.readMany(op, wanted, (bytes) => this.#take(bytes))) {
-      const isOurs = Buffer.isBuffer(content) && content.buffer === this.#asked?.buffer
-      if (!isOurs && this.#asked) this.#give(this.#asked)
-      next.set(location.record.id.toString('latin1'), { content, room: isOurs ? this.#asked : undefined })
-      this.#asked = undefined
+    for await (const { location, content } of this.#reader.readMany(op, wanted, this.#rooms)) {
+      this.#held.set(location.record.id.toString('latin1'), content)
     }
     return (number) => {
       const id = idOf(table, number)
-      return (
-        next.get(id.toString('latin1'))?.content ?? archiveError('TREE_DAMAGED', `chunk ${id.toString('hex').slice(0, 12)}… was not read`)
-      )
+      return this.#held.get(id.toString('latin1')) ?? archiveError('TREE_DAMAGED', `chunk ${id.toString('hex').slice(0, 12)}… was not read`)
     }
   }
 
-  /** The smallest that will do: sizes are powers of two, so that few stand for all. */
-  #take(bytes: number): Buffer {
-    if (this.#asked) this.#give(this.#asked)
-    let best = -1
-    this.#spare.forEach((room, i) => {
-      if (room.length >= bytes && (best < 0 || room.length < (this.#spare[best] as Buffer).length)) best = i
-    })
-    const found = best >= 0 ? (this.#spare.splice(best, 1)[0] as Buffer) : undefined
-    if (found) this.#spareBytes -= found.length
-    this.#asked = found ?? Buffer.allocUnsafeSlow(Math.max(LEAST_BYTES, 2 ** Math.ceil(Math.log2(bytes))))
-    return this.#asked
+  /** Its memory is that of the window after this one. */
+  #keep(content: Buffer): Buffer {
+    const room = this.#window.take(content.length).subarray(0, content.length)
+    content.copy(room)
+    return room
+  }
+}
+
+/** Memory that is given out piece by piece, and taken back all at once. */
+class Arena {
+  #memory: Buffer = Buffer.alloc(0)
+  #used = 0
+
+  /** What was given out is void. */
+  empty(bytes: number): void {
+    if (this.#memory.length < bytes) this.#memory = Buffer.allocUnsafeSlow(roundedUp(bytes))
+    this.#used = 0
   }
 
-  #give(room: Buffer): void {
-    if (this.#spareBytes + room.length > WINDOW_BYTES) return
-    this.#spare.push(room)
-    this.#spareBytes += room.length
+  /** More than was said comes from elsewhere: a damaged chunk may claim anything. */
+  take(bytes: number): Buffer {
+    const start = this.#used
+    const end = start + aligned(bytes)
+    if (end > this.#memory.length) return Buffer.allocUnsafeSlow(bytes)
+    this.#used = end
+    return this.#memory.subarray(start, start + bytes)
   }
+}
+
+function aligned(bytes: number): number {
+  return Math.ceil(bytes / ALIGNED_BYTES) * ALIGNED_BYTES
+}
+
+function roundedUp(bytes: number): number {
+  return Math.ceil(bytes / STEP_BYTES) * STEP_BYTES
 }

@@ -12,6 +12,11 @@ export const MOST_INLINE_EXTENTS = 64
 const MOST_LISTED_EXTENTS = 1024
 const LIST_ENDS_AT = 512
 
+/** Whether they stand in the entry as they are. */
+export function isInline(extents: readonly Extent[]): boolean {
+  return extents.length <= MOST_INLINE_EXTENTS
+}
+
 /** Extents for the entry: the same ones if they are few, otherwise lists that stand for them. */
 export async function foldExtents(op: Operation, writer: ChunkWriter, extents: readonly Extent[]): Promise<readonly Extent[]> {
   const folder = new ExtentFolder(writer)

@@ -113,9 +113,10 @@ export class TreeReader {
     return undefined
   }
 
-  /** What lies directly in a folder, in order. Skips over subtrees without reading their pages. */
-  async *children(op: Operation, folder: Buffer): AsyncGenerator<Entry> {
+  /** What lies directly in a folder, in order; with `after`, what comes behind the child of that name. Skips over subtrees without reading their pages. */
+  async *children(op: Operation, folder: Buffer, after?: Buffer): AsyncGenerator<Entry> {
     let from = folder.length === 0 ? EMPTY : Buffer.concat([folder, Buffer.from('/')])
+    if (after) from = Buffer.concat([joinPath(folder, after), Buffer.from([1])])
     for (;;) {
       let skipped = false
       for await (const entry of this.entries(op, from)) {

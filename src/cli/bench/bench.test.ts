@@ -7,10 +7,10 @@ import { seededRandom } from '../../base/random.ts'
 import { zstd } from '../../platform/index.ts'
 import { readConfig } from '../config.ts'
 import { Output } from '../output.ts'
-import type { Programs } from '../programs.ts'
 import { execute, type Run } from '../run.ts'
 import { runCli } from '../run-cli.ts'
 import { fakeStreams } from '../testing/fake-streams.ts'
+import { NO_PROGRAMS } from '../testing/no-programs.ts'
 import type { Efforts } from './efforts.ts'
 import { measureAll } from './measure-all.ts'
 import { backupLimit, type Measures, restoreLimit } from './measures.ts'
@@ -19,15 +19,6 @@ import { suggest } from './suggest.ts'
 import { textOf } from './synthetic.ts'
 
 const MOMENT: Efforts = { primitiveMs: 1, diskMs: 1, objectBytes: 1 << 16, trialBytes: 1 << 20 }
-const unexpected = async () => {
-  throw new Error('not in this test')
-}
-const PROGRAMS: Programs = {
-  version: '1.2.3',
-  projectFolder: '/nowhere',
-  vault: { start: unexpected, createVault: unexpected, downloadCredentials: unexpected },
-  page: { start: unexpected },
-}
 
 /** A machine with slow hashes and a disk that writes 200 MB/s. */
 const MACHINE: Measures = {
@@ -45,10 +36,14 @@ const textAbout = (measures: Measures, about: string) => suggest(measures).find(
 
 async function inRun(work: (run: Run) => Promise<void>): Promise<void> {
   const streams = fakeStreams()
-  const exitCode = await execute({ streams, config: readConfig({}), programs: PROGRAMS }, { isJson: true, isLong: false }, async (run) => {
-    await work(run)
-    return 0
-  })
+  const exitCode = await execute(
+    { streams, config: readConfig({}), programs: NO_PROGRAMS },
+    { isJson: true, isLong: false },
+    async (run) => {
+      await work(run)
+      return 0
+    },
+  )
   assert.equal(exitCode, 0, streams.errText())
 }
 
@@ -69,7 +64,12 @@ describe('what is measured', () => {
   it('leaves nothing behind when it fails', async (t) => {
     const folder = temporaryFolder(t)
     await inRun(async (run) => {
-      const op = { ...run.op, step: unexpected }
+      const op = {
+        ...run.op,
+        step: async () => {
+          throw new Error('not in this test')
+        },
+      }
       await assert.rejects(measureAll({ ...run, op }, folder, MOMENT), /not in this test/)
     })
     assert.deepEqual(readdirSync(folder), [])
@@ -79,14 +79,14 @@ describe('what is measured', () => {
     const folder = temporaryFolder(t)
     writeFileSync(join(folder, 'file'), '')
     const codes = []
-    for (const path of ['nothing', 'file']) codes.push(await runCli(['bench', '--data', join(folder, path)], PROGRAMS, fakeStreams()))
+    for (const path of ['nothing', 'file']) codes.push(await runCli(['bench', '--data', join(folder, path)], NO_PROGRAMS, fakeStreams()))
     assert.deepEqual(codes, [10, 2])
   })
 
   it('is text that compresses like text, and random bytes that do not', () => {
     const random = seededRandom('text')
     const into = Buffer.alloc(1 << 17)
-    const size = (bytes: Uint8Array) => zstd.compress(into, bytes, 1) / bytes.length
+    const size = (bytes: Uint8Array) => zstd.compress(into, bytes, { level: 1 }) / bytes.length
     assert.ok(size(textOf(random, 1 << 16)) < 0.6)
     assert.ok(size(random.bytes(1 << 16)) > 0.99)
   })

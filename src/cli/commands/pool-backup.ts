@@ -6,7 +6,7 @@ import { runBackup, sourcePath } from '../backup.ts'
 import { type CommandHost, collect, describe, SECRET_NOTE, withJson, withSecret } from '../command.ts'
 import { cliError } from '../errors.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
-import { formatBytes, formatCount, formatDuration, formatRate } from '../format.ts'
+import { formatBytes, formatCount, formatDuration, formatInteger, formatRate } from '../format.ts'
 import { openPool } from '../pool.ts'
 import { mergeWarnings, presentBackup, shortId } from '../present.ts'
 import type { Run } from '../run.ts'
@@ -71,7 +71,7 @@ function percentOf(text: string): number {
 export function describeBackup(report: BackupReport, warnings: readonly Warning[]): string {
   const { point, durationMs } = report
   const counts = (added: number, changed: number, same: number) =>
-    [added, changed, same].map((n) => n.toLocaleString('en-US').padStart(9)).join('  ')
+    [added, changed, same].map((n) => formatInteger(n).padStart(9)).join('  ')
   const lines = [
     `recovery point ${shortId(point.id)} of ${point.source} (${point.id})`,
     `            ${['new', 'changed', 'unchanged'].map((word) => word.padStart(9)).join('  ')}`,

@@ -1,9 +1,10 @@
+import { constants, setPriority } from 'node:os'
 import { type Command, InvalidArgumentError } from 'commander'
 import { prunePool } from '../../archive/index.ts'
 import type { PruneReport } from '../../repository/index.ts'
 import { type CommandHost, describe, SECRET_NOTE, withJson, withSecret } from '../command.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
-import { formatBytes, formatCount, formatDuration } from '../format.ts'
+import { formatBytes, formatCount, formatDuration, formatInteger } from '../format.ts'
 import { lockPrune, openPool } from '../pool.ts'
 import { mergeWarnings, presentPrune } from '../present.ts'
 import type { Run } from '../run.ts'
@@ -54,6 +55,8 @@ function parseCount(text: string): number {
 async function poolPrune(run: Run, dir: string, options: Options) {
   const { op, output } = run
   const dryRun = options.dryRun ?? false
+  // Nobody waits for a prune: what runs beside it, a backup above all, gets the processor first.
+  setPriority(constants.priority.PRIORITY_BELOW_NORMAL)
   const pool = await openPool(run, dir, options, dryRun ? 'read' : 'write')
   const lock = dryRun ? undefined : await lockPrune(run, pool)
   try {
@@ -80,7 +83,7 @@ function describePrune(report: PruneReport, isDryRun: boolean): string {
   const lines = [
     isDryRun ? `would free ${formatBytes(Math.max(0, freedBytes))}; nothing was changed` : `freed ${formatBytes(Math.max(0, freedBytes))}`,
     `  needed by no point    ${formatBytes(report.unreferencedBytes)} of ${formatCount(report.points, 'recovery point')} in all`,
-    `  packs                 ${formatCount(packsDropped, 'pack')} without anything needed, ${packsRepacked.toLocaleString('en-US')} written anew`,
+    `  packs                 ${formatCount(packsDropped, 'pack')} without anything needed, ${formatInteger(packsRepacked)} written anew`,
     `  took                  ${formatDuration(report.durationMs)}`,
   ]
   if (packsWaiting > 0) {

@@ -1,6 +1,7 @@
 /** What a quickstart tells at its end: what it did, what it measured, where the keys are, what to do next. */
 import { dirname } from 'node:path'
-import type { BackupReport, UploadReport } from '../../archive/index.ts'
+import type { UploadReport } from '../../archive/index.ts'
+import type { MeasuredBackup } from '../backup.ts'
 import { formatBytes, formatCount, formatDuration, formatRate, formatTime, printable } from '../format.ts'
 import type { Output } from '../output.ts'
 import { presentBackup, presentUpload, presentWarning, shortId } from '../present.ts'
@@ -12,7 +13,7 @@ export interface QuickstartReport {
   readonly places: QuickstartPlaces
   readonly isNew: boolean
   readonly protectedPaths: readonly string[]
-  readonly backup: BackupReport
+  readonly backup: MeasuredBackup
   readonly upload: UploadReport
   readonly fromPool: SampleReport
   readonly fromVault: SampleReport

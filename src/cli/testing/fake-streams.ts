@@ -7,7 +7,7 @@ export interface FakeStreams extends Streams {
   readonly liveTexts: readonly string[]
 }
 
-export function fakeStreams(options: Partial<Pick<Streams, 'isOutTerminal' | 'isErrTerminal' | 'askSecret'>> = {}): FakeStreams {
+export function fakeStreams(options: Partial<Pick<Streams, 'isOutTerminal' | 'isErrTerminal' | 'askSecret' | 'ask'>> = {}): FakeStreams {
   const out: string[] = []
   const err: string[] = []
   const liveTexts: string[] = []

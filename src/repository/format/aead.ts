@@ -1,12 +1,13 @@
 /** AES-256-GCM as docs/format.md §3 uses it. Nonces are counters: every key encrypts one object. */
 import { createCipheriv, createDecipheriv } from 'node:crypto'
+import { decipher } from '../../platform/index.ts'
 import { keyObject } from '../keys/key-object.ts'
 
 export const TAG_BYTES = 16
 const NONCE_BYTES = 12
 
 /** `counter` as a 96-bit little-endian integer. */
-function nonceOf(counter: number): Buffer {
+export function nonceOf(counter: number): Buffer {
   const nonce = Buffer.alloc(NONCE_BYTES)
   nonce.writeUInt32LE(counter, 0)
   return nonce
@@ -34,4 +35,11 @@ export function unseal(key: Uint8Array, counter: number, associated: Uint8Array,
     return undefined // the only failure of final() is a wrong tag
   }
   return plain
+}
+
+/** The same into memory of the caller's, as long as the plaintext: the ciphertext's own, or other memory. False when the tag is wrong; then it holds nothing that counts. */
+export function unsealInto(into: Uint8Array, key: Uint8Array, counter: number, associated: Uint8Array, sealed: Uint8Array): boolean {
+  const end = sealed.length - TAG_BYTES
+  if (end !== into.length) return false
+  return decipher(into, { key, nonce: nonceOf(counter), associated, body: sealed.subarray(0, end), tag: sealed.subarray(end) })
 }

@@ -48,6 +48,10 @@ export interface IndexOptions {
   readonly packs?: (listed: PackTable) => PackTable
   /** `find` answers with a pack that can't be used rather than with nothing. */
   readonly tellsUnusable?: boolean
+  /** Opened before over the same store: what it has read of segments that are still there is not read again. */
+  readonly earlier?: ChunkIndex
+  /** Asked besides: an index that several share, to which this one adds what is its own. `find`, `ids` and `packs` tell of it, the rest is of this one alone. */
+  readonly below?: ChunkIndex
 }
 
 /** About 1400 blocks. */
@@ -65,15 +69,22 @@ export class ChunkIndex {
   readonly #cache = new BlockCache(CACHE_BYTES)
   readonly #complete: Completion | undefined
   readonly #tellsUnusable: boolean
+  readonly #below: ChunkIndex | undefined
 
   constructor(segments: readonly SegmentFile[] = [], options: IndexOptions = {}) {
     const { packs, numbers } = PackTable.of(segments.map(({ head }) => head.packs))
-    this.packs = options.packs?.(packs) ?? packs
+    this.#below = options.below
+    this.packs = this.#below?.packs ?? options.packs?.(packs) ?? packs
     this.#complete = options.complete
     this.#tellsUnusable = options.tellsUnusable ?? false
+    const read = new Map(options.earlier?.parts.map(({ file, table }) => [file.name, table.memory]))
     this.parts = segments.map((file, i) => {
       const { count, perBlock, fences } = file.head
-      const memory = SegmentTable.memoryFor(count, perBlock, fences, numbers[i] as Uint32Array)
+      const packsOf = numbers[i] as Uint32Array
+      const known = read.get(file.name)
+      const memory = known
+        ? { ...known, packs: packsOf.buffer as SharedArrayBuffer }
+        : SegmentTable.memoryFor(count, perBlock, fences, packsOf)
       return { file, table: new SegmentTable(memory, this.packs, (block) => readOrUndefined(file, block)) }
     })
     for (const { head } of segments) {
@@ -105,6 +116,10 @@ export class ChunkIndex {
 
   /** Copies in packs that are there; to a reader, one in a pack that is not is better than none: it says what is wrong. */
   find(id: Buffer): ChunkLocation | undefined {
+    return joined(this.#findHere(id), this.#below?.find(id))
+  }
+
+  #findHere(id: Buffer): ChunkLocation | undefined {
     const found = this.#find(id) ?? (this.#complete?.(this) ? this.#find(id) : undefined)
     return found ?? (this.#tellsUnusable ? this.#find(id, true) : undefined)
   }
@@ -211,6 +226,7 @@ export class ChunkIndex {
       }
     }
     yield* this.addedIds()
+    if (this.#below) yield* this.#below.ids()
   }
 
   *addedIds(): Generator<Buffer> {
@@ -242,6 +258,15 @@ export class ChunkIndex {
   close(): void {
     for (const { file } of this.parts) file.close()
   }
+}
+
+/** Copies of both; each once. */
+function joined(a: ChunkLocation | undefined, b: ChunkLocation | undefined): ChunkLocation | undefined {
+  if (!a || !b) return a ?? b
+  const all = [a, ...(a.others ?? [])]
+  const more = [b, ...(b.others ?? [])].filter((one) => !all.some((other) => isSamePlace(one, other)))
+  const others = [...all.slice(1), ...more]
+  return others.length > 0 ? { pack: a.pack, record: a.record, others } : a
 }
 
 function isSamePlace(a: ChunkLocation, b: ChunkLocation): boolean {

@@ -22,19 +22,21 @@ export interface UpkeepOptions {
   readonly beforeRemoval: () => Promise<void>
   /** Packs that a prune is about to delete, or was when the caller began: they are listed no more. Asked before any segment is looked at. */
   readonly doomed: () => Promise<ReadonlySet<string>>
+  /** Segments that the caller has open, and keeps open until this returns: the head of a large one takes a while to read. */
+  readonly open?: readonly SegmentFile[]
 }
 
 /** The caller holds the writer's lock. */
 export async function keepIndex(op: Operation, store: PruningStore, keys: RepositoryKeys, options: UpkeepOptions): Promise<void> {
-  const { damaged, beforeRemoval } = options
+  const { damaged, beforeRemoval, open = [] } = options
   const doomed = await options.doomed()
-  const { files } = await openSegments(op, store, keys)
+  const { files } = await openSegments(op, store, keys, open)
   try {
     for (const file of files) if (damaged.includes(file.name)) await replaceSegment(op, store, keys, file, beforeRemoval, doomed)
     const whole = files.filter(({ name }) => !damaged.includes(name))
     await mergeSome(op, store, keys, whole, beforeRemoval, doomed)
   } finally {
-    for (const file of files) file.close()
+    for (const file of files) if (!open.includes(file)) file.close()
   }
 }
 

@@ -1,12 +1,11 @@
 /**
- * Which chunks a writer need not store again: those of the index's segments, and a hash table of what this session stored. All in shared memory, asked and
- * filled by all workers without locks.
+ * Which chunks a writer need not store again: those of the index's segments, those that other sessions of the same writer listed since, and what this session
+ * stored. All in shared memory, asked and filled by all workers without locks (shared-ids.ts).
  *
- * A slot of the table is 16 bytes: the first 16 of the id (a keyed hash; two equal prefixes by chance are not to be expected in any lifetime).
- * The first word is never 0 in a taken slot and is claimed by compare-and-exchange; a reader that meets a slot half filled
- * takes the chunk for unknown, which only stores it twice. Slots are never freed: what a session said it has, it has.
+ * What a session stores is known to that session alone until it is durable and listed: another one that relied on it would lose it with the first
+ * (docs/adr/0014-many-sessions.md). Nothing is taken out: what a session was told is there, is there as long as it goes on.
  *
- * A chunk that turned out to be damaged stands in a second table, and once it was stored again in a third: so all threads know it, and one of them stores it.
+ * A chunk that turned out to be damaged stands in a set of its own, and once it was stored again in another: so all threads know it, and one of them stores it.
  */
 import type { ImmediateReads } from '../../storage/index.ts'
 import { SealedObjectError } from '../format/sealed-object.ts'
@@ -15,14 +14,11 @@ import { PackTable, type PackTableMemory } from './pack-table.ts'
 import type { BlockKeys } from './segment.ts'
 import { readBlock } from './segment-file.ts'
 import { SegmentTable, type SegmentTableMemory } from './segment-table.ts'
+import { SharedIds } from './shared-ids.ts'
 
-const SLOT_WORDS = 4
-/** A table this full answers `unknown` instead of taking more; the session adds a larger one long before. */
-const FULL = 0.85
-const GROW_AT = 0.6
-const LEAST_SLOTS = 65_536
-/** Of the tables of what is damaged. When that is more, nothing counts but what was stored since. */
-const DISTRUST_SLOTS = 32_768
+const LEAST_ROOM = 32_768
+/** Of the sets of what is damaged. When that is more, nothing counts but what was stored since. */
+const ROOM_FOR_DAMAGED = 16_384
 
 /** A segment, for the other threads of this process. */
 export interface KnownSegment {
@@ -35,32 +31,51 @@ export interface KnownSegment {
 
 /** Plain values and shared memory. */
 export interface KnownChunksMemory {
+  /** Of this session. */
   readonly tables: readonly SharedArrayBuffer[]
+  /** Of all sessions that share it: durable, and listed since the segments were opened. */
+  readonly listed?: SharedArrayBuffer
   readonly distrust: Distrust
-  /** What was stored before this session. */
+  /** What was stored before. */
   readonly stored?: { readonly packs: PackTableMemory; readonly segments: readonly KnownSegment[]; readonly keys: BlockKeys }
 }
 
 interface Distrust {
   /** Of these no copy counts that was there before. */
   readonly damaged: SharedArrayBuffer
-  /** Those of them that were stored again. */
+  /** Those of them that this session stored again. */
   readonly again: SharedArrayBuffer
 }
 
+/** What sessions that build on one index have in common. */
+export interface CommonChunks {
+  readonly listed: SharedIds
+  readonly damaged: SharedIds
+}
+
+/** Of an index; what it has from packs that its segments do not list is in it. */
+export function commonChunks(index: ChunkIndex, roomForMore = 0): CommonChunks {
+  const ids = [...index.addedIds()]
+  const listed = SharedIds.withRoomFor(Math.max(LEAST_ROOM, ids.length + roomForMore))
+  for (const id of ids) listed.add(id)
+  return { listed, damaged: SharedIds.withRoomFor(ROOM_FOR_DAMAGED) }
+}
+
 export class KnownChunks {
-  #tables: Int32Array[] = []
+  #tables: SharedIds[] = []
   #stored: KnownChunksMemory['stored']
   /** The largest first: most of what is known is in there. */
   #segments: readonly SegmentTable[] = []
-  readonly #damaged: Int32Array
-  readonly #again: Int32Array
+  readonly #listed: SharedIds | undefined
+  readonly #damaged: SharedIds
+  readonly #again: SharedIds
 
   /** `immediate`: of the store, in a thread that did not open the segments. */
   constructor(memory: KnownChunksMemory, immediate?: ImmediateReads) {
     this.adopt(memory)
-    this.#damaged = new Int32Array(memory.distrust.damaged)
-    this.#again = new Int32Array(memory.distrust.again)
+    this.#listed = memory.listed && new SharedIds(memory.listed)
+    this.#damaged = new SharedIds(memory.distrust.damaged)
+    this.#again = new SharedIds(memory.distrust.again)
     const { stored } = memory
     if (!stored) return
     this.#stored = stored
@@ -69,13 +84,18 @@ export class KnownChunks {
   }
 
   static withRoomFor(chunks: number): KnownChunks {
-    const distrust = { damaged: newTable(0, DISTRUST_SLOTS), again: newTable(0, DISTRUST_SLOTS) }
-    return new KnownChunks({ tables: [newTable(chunks)], distrust })
+    return KnownChunks.#make(chunks, { damaged: SharedIds.withRoomFor(ROOM_FOR_DAMAGED) })
   }
 
-  /** What the index holds in usable packs is known. In its thread. */
-  static over(index: ChunkIndex, keys: BlockKeys, roomFor: number): KnownChunks {
-    const known = KnownChunks.withRoomFor(roomFor)
+  static #make(chunks: number, common: { readonly listed?: SharedIds; readonly damaged: SharedIds }): KnownChunks {
+    const distrust = { damaged: common.damaged.memory, again: SharedIds.withRoomFor(ROOM_FOR_DAMAGED).memory }
+    const tables = [SharedIds.withRoomFor(Math.max(LEAST_ROOM, chunks)).memory]
+    return new KnownChunks({ tables, distrust, ...(common.listed ? { listed: common.listed.memory } : {}) })
+  }
+
+  /** What the segments of the index hold in usable packs is known, and what is in `common`. In the thread of the index. */
+  static over(index: ChunkIndex, keys: BlockKeys, roomFor: number, common: CommonChunks = commonChunks(index)): KnownChunks {
+    const known = KnownChunks.#make(roomFor, common)
     const parts = index.parts.toSorted((a, b) => b.file.head.count - a.file.head.count)
     known.#segments = parts.map(({ table }) => table)
     known.#stored = {
@@ -89,37 +109,37 @@ export class KnownChunks {
         key: file.head.key,
       })),
     }
-    for (const id of index.addedIds()) {
-      known.add(id)
-      if (known.needsRoom) known.grow()
-    }
     return known
   }
 
   /** For the other threads: the same tables, not a copy. */
   get memory(): KnownChunksMemory {
-    const tables = this.#tables.map((table) => table.buffer as SharedArrayBuffer)
-    const distrust = { damaged: this.#damaged.buffer as SharedArrayBuffer, again: this.#again.buffer as SharedArrayBuffer }
-    return this.#stored ? { tables, distrust, stored: this.#stored } : { tables, distrust }
+    return {
+      tables: this.#tables.map(({ memory }) => memory),
+      distrust: { damaged: this.#damaged.memory, again: this.#again.memory },
+      ...(this.#listed ? { listed: this.#listed.memory } : {}),
+      ...(this.#stored ? { stored: this.#stored } : {}),
+    }
   }
 
   /** What was added since this thread got its memory. */
   adopt(memory: KnownChunksMemory): void {
-    this.#tables = memory.tables.map((table) => new Int32Array(table))
+    this.#tables = memory.tables.map((table) => new SharedIds(table))
   }
 
   /** True when the chunk was not known before; then the caller stores it. */
   add(id: Buffer): boolean {
-    const first = id.readInt32LE(0) || 1
-    const second = id.readInt32LE(4)
-    const third = id.readInt32LE(8)
-    const fourth = id.readInt32LE(12)
-    if (this.#isDamaged(id, 0)) return insert(this.#again, first, second, third, fourth)
-    if (this.#isStored(id, 0)) return false
-    for (let t = 0; t < this.#tables.length - 1; t++) {
-      if (find(this.#tables[t] as Int32Array, first, second, third, fourth) === 'there') return false
-    }
-    return insert(this.#tables[this.#tables.length - 1] as Int32Array, first, second, third, fourth)
+    if (this.#isDamaged(id, 0)) return this.#again.add(id)
+    if (this.#isStored(id, 0) || this.#listed?.has(id, 0)) return false
+    const last = this.#tables.length - 1
+    for (let t = 0; t < last; t++) if ((this.#tables[t] as SharedIds).has(id, 0)) return false
+    return (this.#tables[last] as SharedIds).add(id)
+  }
+
+  /** Somebody else stored it, and this session may rely on that: it is known, unless what was there is distrusted. */
+  take(id: Buffer): void {
+    if (!this.#isDamaged(id, 0)) (this.#tables[this.#tables.length - 1] as SharedIds).add(id)
+    if (this.needsRoom) this.grow()
   }
 
   has(id: Buffer): boolean {
@@ -133,14 +153,13 @@ export class KnownChunks {
   }
 
   #has(id: Uint8Array, at: number): boolean {
-    if (this.#isDamaged(id, at)) return isIn(this.#again, id, at)
-    return this.#isStored(id, at) || this.#isNew(id, at)
+    if (this.#isDamaged(id, at)) return this.#again.has(id, at)
+    return this.#isStored(id, at) || this.#isNew(id, at) || (this.#listed?.has(id, at) ?? false)
   }
 
   /** Nearly always nothing is, and that is one look. */
   #isDamaged(id: Uint8Array, at: number): boolean {
-    const count = Atomics.load(this.#damaged, 0)
-    return count > 0 && (isFull(this.#damaged) || isIn(this.#damaged, id, at))
+    return this.#damaged.size > 0 && (this.#damaged.isFull || this.#damaged.has(id, at))
   }
 
   #isStored(id: Uint8Array, at: number): boolean {
@@ -150,24 +169,23 @@ export class KnownChunks {
 
   /** Stored by this session. */
   #isNew(id: Uint8Array, at: number): boolean {
-    for (let i = 0; i < this.#tables.length; i++) if (isIn(this.#tables[i] as Int32Array, id, at)) return true
+    for (let i = 0; i < this.#tables.length; i++) if ((this.#tables[i] as SharedIds).has(id, at)) return true
     return false
   }
 
   /** From now on, in all threads, no copy counts that was there before: the next `add` of this id answers that it is new. */
   distrust(id: Buffer): void {
-    insert(this.#damaged, id.readInt32LE(0) || 1, id.readInt32LE(4), id.readInt32LE(8), id.readInt32LE(12))
+    this.#damaged.add(id)
   }
 
   get needsRoom(): boolean {
-    const table = this.#tables[this.#tables.length - 1] as Int32Array
-    return Atomics.load(table, 0) > GROW_AT * slotsOf(table)
+    return (this.#tables[this.#tables.length - 1] as SharedIds).needsRoom
   }
 
   /** Adds a table of twice the size. The other threads must adopt the memory anew; until they do, they may store a chunk twice. */
   grow(): void {
-    const last = this.#tables[this.#tables.length - 1] as Int32Array
-    this.#tables.push(new Int32Array(newTable(slotsOf(last))))
+    const last = this.#tables[this.#tables.length - 1] as SharedIds
+    this.#tables.push(SharedIds.withRoomFor(last.room * 2))
   }
 }
 
@@ -184,53 +202,4 @@ function blockSource(keys: BlockKeys, segment: KnownSegment, immediate: Immediat
       throw error
     }
   }
-}
-
-/** Word 0 counts; the slots begin at word 4. The number of slots is a power of two. */
-function newTable(chunks: number, leastSlots = LEAST_SLOTS): SharedArrayBuffer {
-  const slots = 2 ** Math.ceil(Math.log2(Math.max(leastSlots, chunks * 2)))
-  return new SharedArrayBuffer((slots + 1) * SLOT_WORDS * 4)
-}
-
-function slotsOf(table: Int32Array): number {
-  return table.length / SLOT_WORDS - 1
-}
-
-function isFull(table: Int32Array): boolean {
-  return Atomics.load(table, 0) > FULL * slotsOf(table)
-}
-
-function isIn(table: Int32Array, id: Uint8Array, at: number): boolean {
-  return find(table, wordAt(id, at) || 1, wordAt(id, at + 4), wordAt(id, at + 8), wordAt(id, at + 12)) === 'there'
-}
-
-function find(table: Int32Array, first: number, second: number, third: number, fourth: number): 'there' | number {
-  const mask = slotsOf(table) - 1
-  for (let slot = second & mask, tries = 0; tries <= mask; slot = (slot + 1) & mask, tries++) {
-    const at = (slot + 1) * SLOT_WORDS
-    const word = Atomics.load(table, at)
-    if (word === 0) return at
-    if (word === first && table[at + 1] === second && table[at + 2] === third && table[at + 3] === fourth) return 'there'
-  }
-  return -1
-}
-
-function insert(table: Int32Array, first: number, second: number, third: number, fourth: number): boolean {
-  for (;;) {
-    const at = find(table, first, second, third, fourth)
-    if (at === 'there') return false
-    if (at < 0 || isFull(table)) return true
-    if (Atomics.compareExchange(table, at, 0, first) === 0) {
-      Atomics.store(table, at + 1, second)
-      Atomics.store(table, at + 2, third)
-      Atomics.store(table, at + 3, fourth)
-      Atomics.add(table, 0, 1)
-      return true
-    }
-    // Another thread took this slot meanwhile: look again, it may hold the same chunk.
-  }
-}
-
-function wordAt(bytes: Uint8Array, at: number): number {
-  return (bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24)
 }

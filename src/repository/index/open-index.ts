@@ -20,8 +20,14 @@ export interface OpenedSegments {
 /** A merge may go on meanwhile: what is listed counts once two lists agree. */
 const MOST_LISTS = 10
 
-export async function openSegments(op: Operation, store: ObjectStore, keys: RepositoryKeys): Promise<OpenedSegments> {
-  const files = new Map<string, SegmentFile>()
+/** Of those that are `open` already, and stay their owner's to close, none is opened again. */
+export async function openSegments(
+  op: Operation,
+  store: ObjectStore,
+  keys: RepositoryKeys,
+  open: readonly SegmentFile[] = [],
+): Promise<OpenedSegments> {
+  const files = new Map(open.map((file) => [file.name, file]))
   const damaged = new Set<string>()
   let names = await segmentNames(op, store)
   for (let n = 0; n < MOST_LISTS; n++) {
@@ -33,11 +39,11 @@ export async function openSegments(op: Operation, store: ObjectStore, keys: Repo
     if (isSame) break
   }
   const listed = new Set(names)
-  for (const [name, file] of files) if (!listed.has(name)) file.close()
+  for (const [name, file] of files) if (!listed.has(name) && !open.includes(file)) file.close()
   return { files: names.flatMap((name) => files.get(name) ?? []), damaged: names.filter((name) => damaged.has(name)) }
 }
 
-async function segmentNames(op: Operation, store: ObjectStore): Promise<string[]> {
+export async function segmentNames(op: Operation, store: ObjectStore): Promise<string[]> {
   const names: string[] = []
   for await (const { name } of store.list(op, 'index/')) if (segmentOfName(name)) names.push(name)
   return names

@@ -147,10 +147,10 @@ export class SegmentTable {
     const firsts = this.#firsts
     const start = block * this.memory.perBlock
     const end = Math.min(start + this.memory.perBlock, this.memory.count)
-    const low = firsts[start] as number
-    const high = firsts[end - 1] as number
-    if (first < low || first > high) return -1
-    let n = high === low ? start : start + Math.floor(((first - low) / (high - low)) * (end - 1 - start))
+    // Fences stay in the processor's cache; the first and the last record of the block would each have to be fetched.
+    const low = this.#fences[block] as number
+    const high = block + 1 < this.#fences.length ? (this.#fences[block + 1] as number) : (firsts[end - 1] as number)
+    let n = high === low ? start : Math.min(end - 1, start + Math.floor(((first - low) / (high - low)) * (end - start)))
     while (n < end && (firsts[n] as number) < first) n++
     while (n > start && (firsts[n - 1] as number) >= first) n--
     if (firsts[n] !== first) return -1

@@ -94,10 +94,10 @@ async function listPacks(op: Operation, store: ObjectStore, doomed: ReadonlySet<
 
 const PACK_FOLDERS = Array.from({ length: 256 }, (_, n) => `packs/${n.toString(16).padStart(2, '0')}/`)
 
-async function readPacks(
+export async function readPacks(
   op: Operation,
   { store, keys }: Repository,
-  packs: AsyncIterable<{ sha256: string; sizeBytes: number }>,
+  packs: AsyncIterable<{ sha256: string; sizeBytes: number }> | Iterable<{ sha256: string; sizeBytes: number }>,
 ): Promise<SealedPack[]> {
   const found: SealedPack[] = []
   for await (const { sha256, sizeBytes } of packs) {
@@ -115,7 +115,7 @@ async function readPacks(
  * A writer that was killed may have left packs that can be seen and are not durable yet. Putting one again makes its folder durable, and so
  * all packs in it: the smallest of each folder will do.
  */
-async function settlePacks(op: Operation, store: ObjectStore, packs: readonly SealedPack[]): Promise<void> {
+export async function settlePacks(op: Operation, store: ObjectStore, packs: readonly SealedPack[]): Promise<void> {
   const smallest = new Map<string, SealedPack>()
   for (const pack of packs) {
     const folder = pack.sha256.slice(0, 2)

@@ -1,6 +1,5 @@
 /** What people hold: a passphrase, a key file, or the 24 words of a recovery key (docs/format.md §5). */
-import { entropyToMnemonic, mnemonicToEntropy } from '@scure/bip39'
-import { wordlist } from '@scure/bip39/wordlists/english.js'
+import { createRequire } from 'node:module'
 import type { Random } from '../../base/random.ts'
 import { repositoryError } from '../errors.ts'
 
@@ -8,6 +7,24 @@ export type Secret =
   | { readonly kind: 'passphrase'; readonly text: string }
   | { readonly kind: 'key-file'; readonly bytes: Uint8Array }
   | { readonly kind: 'recovery'; readonly bytes: Uint8Array }
+
+interface RecoveryWords {
+  readonly wordlist: readonly string[]
+  readonly toEntropy: (words: string) => Uint8Array
+  readonly toWords: (entropy: Uint8Array) => string
+}
+
+let loaded: RecoveryWords | undefined
+/** BIP-39, loaded when somebody comes with 24 words or wants some: few commands do, and loading is most of the time of a short one. */
+function recoveryWords(): RecoveryWords {
+  if (loaded) return loaded
+  const require = createRequire(import.meta.url)
+  const bip39 = require('@scure/bip39') as typeof import('@scure/bip39')
+  const { wordlist } = require('@scure/bip39/wordlists/english.js') as typeof import('@scure/bip39/wordlists/english.js')
+  const toEntropy = (words: string) => bip39.mnemonicToEntropy(words, wordlist)
+  loaded = { wordlist, toEntropy, toWords: (entropy) => bip39.entropyToMnemonic(entropy, wordlist) }
+  return loaded
+}
 
 /** The domain's rule (S: passphrase): at least 16 characters, ASCII. Line ends around it are not part of it. */
 export function parsePassphrase(text: string): Secret {
@@ -23,7 +40,7 @@ export function parsePassphrase(text: string): Secret {
 export function parseKeyFile(bytes: Uint8Array): Secret {
   const text = asText(bytes)?.trim()
   const words = text?.replace(/^#.*$/gm, '').trim().toLowerCase().split(/\s+/) ?? []
-  if (words.length === 24 && words.every((word) => wordlist.includes(word))) return parseRecoveryWords(words.join(' '))
+  if (words.length === 24 && words.every((word) => recoveryWords().wordlist.includes(word))) return parseRecoveryWords(words.join(' '))
   const secret = text === undefined ? bytes : Buffer.from(text)
   if (secret.length < 32) throw repositoryError('KEY_FILE_INVALID', `the key file holds ${secret.length} bytes, fewer than 32`)
   return { kind: 'key-file', bytes: secret }
@@ -31,7 +48,7 @@ export function parseKeyFile(bytes: Uint8Array): Secret {
 
 function parseRecoveryWords(words: string): Secret {
   try {
-    return { kind: 'recovery', bytes: mnemonicToEntropy(words, wordlist) }
+    return { kind: 'recovery', bytes: recoveryWords().toEntropy(words) }
   } catch (error) {
     throw repositoryError('KEY_FILE_INVALID', 'the checksum of the 24 words is wrong: one of them is not as it was printed', {
       cause: error,
@@ -41,11 +58,12 @@ function parseRecoveryWords(words: string): Secret {
 
 export function makeRecoveryKey(random: Random): { secret: Secret; words: string } {
   const bytes = random.bytes(32)
-  return { secret: { kind: 'recovery', bytes }, words: entropyToMnemonic(bytes, wordlist) }
+  return { secret: { kind: 'recovery', bytes }, words: recoveryWords().toWords(bytes) }
 }
 
 /** About 103 bits: eight words, readable over a telephone. */
 export function makePassphrase(random: Random): string {
+  const { wordlist } = recoveryWords()
   const draw = Buffer.from(random.bytes(16))
   return Array.from({ length: 8 }, (_, i) => wordlist[draw.readUInt16LE(i * 2) % 2048]).join('-')
 }

@@ -5,15 +5,17 @@
  * `MOST_IN_FLIGHT` at a time, so memory stays bounded and a slow disk slows the caller down.
  * A pack that was not published is forgotten; nothing continues it, so no (key, nonce) pair repeats.
  */
-import { createCipheriv } from 'node:crypto'
+import { equalBytes } from '../../base/bytes.ts'
 import type { Operation } from '../../base/operation.ts'
+import { gcm } from '../../platform/index.ts'
 import type { ObjectStore } from '../../storage/index.ts'
-import { seal, TAG_BYTES } from '../format/aead.ts'
+import { nonceOf, seal, TAG_BYTES } from '../format/aead.ts'
 import type { KnownChunks } from '../index/known-chunks.ts'
 import { type ChunkType, chunkId, objectHash, type RepositoryKeys } from '../keys/hierarchy.ts'
-import { keyObject } from '../keys/key-object.ts'
-import { Compressor } from './compression.ts'
+import { Compressor, Decompressor } from './compression.ts'
+import { checkClaims, type GivenChunk, MOST_CONTENT_BYTES, refused } from './given-chunk.ts'
 import {
+  COMPRESSION,
   DIRECTORY_COUNTER,
   DIRECTORY_RECORD_BYTES,
   directoryAssociatedData,
@@ -33,7 +35,7 @@ import {
   type SealedPack,
 } from './pack-format.ts'
 
-const MOST_IN_FLIGHT = 1
+const MOST_IN_FLIGHT = 2
 const LEAST_PADDED_BYTES = 65_536
 
 export interface ChunkWriterOptions {
@@ -46,6 +48,8 @@ export interface ChunkWriterOptions {
   /** Called for each pack once it is durable. */
   readonly onSealed: (pack: SealedPack) => void
   readonly inFlight?: number
+  /** Of a chunk that others compressed. */
+  readonly mostContentBytes?: number
 }
 
 /** What `write` did: the id, and how much was added (0 and 0 when the chunk was known). */
@@ -70,7 +74,8 @@ export class ChunkWriter {
   readonly #options: ChunkWriterOptions
   #open: OpenPack | undefined
   readonly #spare: Buffer[] = []
-  readonly #compressor = new Compressor()
+  readonly #compressor: Compressor
+  readonly #decompressor = new Decompressor()
   readonly #inFlight = new Set<Promise<void>>()
   /** Packs that wait for their turn to be published. */
   #sealing = 0
@@ -78,6 +83,7 @@ export class ChunkWriter {
 
   constructor(options: ChunkWriterOptions) {
     this.#options = options
+    this.#compressor = new Compressor({ isCheckedElsewhere: options.store.checksChunks ?? false })
   }
 
   /** Stores the content unless its chunk is known (`again`: even then). The content may be reused once the promise has settled. */
@@ -87,6 +93,25 @@ export class ChunkWriter {
     if (!known.add(id) && !options.again) return { id, addedBytes: 0, packedBytes: 0 }
     const packedBytes = await this.#append(op, { id, type, contentBytes: content.length, ...this.#compressor.compress(content) })
     return { id, addedBytes: content.length, packedBytes }
+  }
+
+  /**
+   * A chunk that somebody else cut, named and compressed, an agent for one: nothing of it is believed. It is decompressed and named here before it counts, and
+   * then stored as it came. CHUNK_REFUSED: then nothing was stored, and the writer can go on.
+   */
+  async writeStored(op: Operation, given: GivenChunk): Promise<WrittenChunk> {
+    const { keys, known, packClass, mostContentBytes = MOST_CONTENT_BYTES } = this.#options
+    checkClaims(given, packClass, mostContentBytes)
+    const { id, type, compression, contentBytes, stored } = given
+    if (known.has(id)) return { id, addedBytes: 0, packedBytes: 0 }
+    const content = compression === COMPRESSION.none ? stored : this.#decompressor.decompress(stored, contentBytes)
+    if (!content) throw refused('its bytes are no frame of the length that it is said to have')
+    if (!equalBytes(chunkId(keys, type, content), id)) throw refused('its content has another id')
+    // The caller's bytes may lie in a buffer that it uses again: the id is kept until the pack is listed.
+    const own = Buffer.from(id)
+    if (!known.add(own)) return { id: own, addedBytes: 0, packedBytes: 0 }
+    const packedBytes = await this.#append(op, { id: own, type, compression, contentBytes, stored })
+    return { id: own, addedBytes: contentBytes, packedBytes }
   }
 
   /** A chunk of another repository with the same id key, just read and checked there: stored as it was compressed. */
@@ -108,13 +133,8 @@ export class ChunkWriter {
     }
     const pack = this.#open ?? this.#begin(op, length)
     const { keys, packClass } = this.#options
-    const nonce = Buffer.alloc(12)
-    nonce.writeUInt32LE(pack.length)
-    const cipher = createCipheriv('aes-256-gcm', keyObject(pack.key), nonce)
-    cipher.setAAD(entryAssociatedData(keys, packClass, { id, type, compression, offset: pack.length }))
-    pack.buffer.set(cipher.update(kept), pack.length)
-    cipher.final()
-    pack.buffer.set(cipher.getAuthTag(), pack.length + stored.length)
+    const associated = entryAssociatedData(keys, packClass, { id, type, compression, offset: pack.length })
+    gcm.seal(pack.buffer.subarray(pack.length, pack.length + length), pack.key, nonceOf(pack.length), associated, kept)
     pack.records.push({ id, offset: pack.length, storedBytes: length, contentBytes, type, compression })
     pack.length += length
     return length

@@ -1,73 +1,88 @@
 /**
  * Zstandard with a check: what is stored was decompressed and compared first (a compressor's bug must not become data loss).
  *
- * The level follows what a few thousand bytes of the content look like, and how well the content before shrank: text, and what shrinks well, costs little more at
- * the next level and gains most. What looks random is tried at the fastest level first, which still finds repetitions some 100 KiB apart.
+ * How hard is tried follows what a few thousand bytes of the content look like: where few kinds of bytes come often, a larger table costs little and gains most; where
+ * all come as often, coding what matches nothing costs most and gains least. docs/adr/0012-hashes-and-compression.md has the figures.
  */
 import { invariant } from '../../base/errors.ts'
-import { zstd } from '../../platform/index.ts'
+import { type ZstdSettings, zstd } from '../../platform/index.ts'
 import { COMPRESSION, type Compression } from './pack-format.ts'
 
-const LEVEL = { fastest: -1, fast: 1, better: 2, small: 3 } as const
-/** Shrinks to less than this: the next content is compressed better. */
-const WELL = 0.35
+/** The fastest strategy, with a window over the whole chunk: level 1 itself looks back for half a MiB, and wants 7 equal bytes. */
+const FAST = { level: 1, windowLog: 22, codesLiterals: true }
+const SETTINGS = {
+  small: { level: 3 },
+  even: { ...FAST, hashLog: 15, minMatch: 7 },
+  usual: { ...FAST, minMatch: 6, targetLength: 2 },
+  dense: { ...FAST, minMatch: 6, targetLength: 2, codesLiterals: false },
+} as const satisfies Record<string, ZstdSettings>
 /** Content that shrinks by less than this is stored as it is: decompressing it would cost more than the space. */
 const WORTH = 0.98
 const LEAST_BYTES = 64
-/** Below this, contents are pages and lists and what is left of bundles: the best level costs nothing. */
+/** Below this, contents are pages and lists and what is left of bundles: a better level costs nothing. */
 const SMALL_BYTES = 131_072
+/** Looked at, in runs that are as long as what a processor reads at once. */
 const SAMPLES = 4096
-/** This share of the samples is printable, or white space. */
-const TEXT_SHARE = 0.97
-/** Of the most that a sample can have (8 bits a byte, less what so few samples lose). */
-const RANDOM_BITS = 7.93
+const RUN_BYTES = 64
+/** Of 8 bits a byte: below and above, content is taken for even or dense. */
+const EVEN_BITS = 5.6
+const DENSE_BITS = 6.4
 
 /** Keeps its buffers: what it returns is overwritten by the next call. One per writer. */
 export class Compressor {
   #packed = Buffer.alloc(0)
   #back = Buffer.alloc(0)
-  #lastRatio = 1
+  readonly #isChecked: boolean
+
+  /** `isCheckedElsewhere`: by whoever takes it, before it counts. */
+  constructor({ isCheckedElsewhere = false } = {}) {
+    this.#isChecked = !isCheckedElsewhere
+  }
 
   compress(content: Uint8Array): { compression: Compression; stored: Uint8Array } {
     if (content.length < LEAST_BYTES) return { compression: COMPRESSION.none, stored: content }
     if (this.#packed.length < content.length) {
       this.#packed = Buffer.allocUnsafeSlow(content.length)
-      this.#back = Buffer.allocUnsafeSlow(content.length)
+      if (this.#isChecked) this.#back = Buffer.allocUnsafeSlow(content.length)
     }
     // No more room than is worth it: zstd gives up where the frame would be larger.
     const room = this.#packed.subarray(0, Math.floor(content.length * WORTH))
-    const size = this.#pack(room, content)
-    this.#lastRatio = size < 0 ? 1 : size / content.length
+    const size = zstd.compress(room, content, SETTINGS[content.length < SMALL_BYTES ? 'small' : lookAt(content)])
     if (size < 0) return { compression: COMPRESSION.none, stored: content }
     const stored = room.subarray(0, size)
+    if (!this.#isChecked) return { compression: COMPRESSION.zstd, stored }
     const back = this.#back.subarray(0, content.length)
     invariant(zstd.decompress(back, stored) === content.length && back.equals(content), 'what was compressed decompresses to itself')
     return { compression: COMPRESSION.zstd, stored }
-  }
-
-  #pack(room: Uint8Array, content: Uint8Array): number {
-    if (content.length < SMALL_BYTES) return zstd.compress(room, content, LEVEL.small)
-    const look = lookAt(content)
-    if (look === 'random' && zstd.compress(room, content, LEVEL.fastest) < 0) return -1
-    return zstd.compress(room, content, look === 'text' || this.#lastRatio < WELL ? LEVEL.better : LEVEL.fast)
   }
 }
 
 const counts = new Uint16Array(256)
 
-/** By the frequencies of bytes, at even distances. */
-function lookAt(content: Uint8Array): 'random' | 'text' | 'other' {
+/** By how often each kind of byte comes, in runs at even distances. `content` has more bytes than are looked at. */
+function lookAt(content: Uint8Array): 'even' | 'usual' | 'dense' {
   counts.fill(0)
-  const step = Math.max(1, Math.floor(content.length / SAMPLES))
-  for (let at = 0, i = 0; i < SAMPLES; at += step, i++) counts[content[at] as number] = (counts[content[at] as number] as number) + 1
-  let bits = 0
-  let printable = 0
-  for (let byte = 0; byte < 256; byte++) {
-    const share = (counts[byte] as number) / SAMPLES
-    if (share > 0) bits -= share * Math.log2(share)
-    if ((byte >= 32 && byte < 127) || (byte >= 9 && byte <= 13)) printable += share
+  const step = Math.floor((content.length - RUN_BYTES) / (SAMPLES / RUN_BYTES - 1))
+  for (let run = 0; run * RUN_BYTES < SAMPLES; run++) {
+    for (let at = run * step; at < run * step + RUN_BYTES; at++) {
+      const byte = content[at] as number
+      counts[byte] = (counts[byte] as number) + 1
+    }
   }
-  return bits > RANDOM_BITS ? 'random' : printable >= TEXT_SHARE ? 'text' : 'other'
+  let bits = 0
+  for (const count of counts) if (count > 0) bits -= (count / SAMPLES) * Math.log2(count / SAMPLES)
+  return bits < EVEN_BITS ? 'even' : bits > DENSE_BITS ? 'dense' : 'usual'
+}
+
+/** Keeps its buffer: what it returns is overwritten by the next call. */
+export class Decompressor {
+  #content = Buffer.alloc(0)
+
+  /** Undefined when the bytes are not a frame of exactly that content length. */
+  decompress(packed: Uint8Array, contentBytes: number): Buffer | undefined {
+    if (this.#content.length < contentBytes) this.#content = Buffer.allocUnsafeSlow(contentBytes)
+    return decompressInto(this.#content, packed, contentBytes) ? this.#content.subarray(0, contentBytes) : undefined
+  }
 }
 
 /** Undefined when the bytes are not a frame of exactly that content length. */

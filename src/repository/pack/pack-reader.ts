@@ -4,7 +4,7 @@ import { isKind, type TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import type { ImmediateReads, ObjectStore } from '../../storage/index.ts'
 import { repositoryError } from '../errors.ts'
-import { unseal } from '../format/aead.ts'
+import { TAG_BYTES, unseal, unsealInto } from '../format/aead.ts'
 import { chunkId, objectHash, type RepositoryKeys } from '../keys/hierarchy.ts'
 import { decompressInto } from './compression.ts'
 import {
@@ -83,6 +83,21 @@ function openDirectory(keys: RepositoryKeys, sha256: string, header: PackHeader,
   return decodeDirectory(plain, (why) => damaged(sha256, why))
 }
 
+/** Of a pack that is held as a whole; PACK_DAMAGED. */
+export function readWholeDirectory(
+  keys: RepositoryKeys,
+  sha256: string,
+  header: PackHeader,
+  bytes: Buffer,
+): { readonly records: PackRecord[]; readonly directoryAt: number } {
+  if (bytes.length < PACK_HEADER_BYTES + PACK_FOOTER_BYTES) throw damaged(sha256, `it has only ${bytes.length} bytes`)
+  const { offset, length } = decodeFooter(sha256, bytes.subarray(-PACK_FOOTER_BYTES), bytes.length)
+  return { records: openDirectory(keys, sha256, header, bytes.subarray(offset, offset + length)), directoryAt: offset }
+}
+
+/** Memory for content of at least so many bytes. What is asked for a damaged chunk is not used. */
+export type RoomFor = (contentBytes: number) => Buffer
+
 export interface OpenedEntry {
   readonly content: Buffer
   /** As the pack holds it: what `compression` made of the content. */
@@ -90,28 +105,40 @@ export interface OpenedEntry {
   readonly record: PackRecord
 }
 
-/** CHUNK_DAMAGED unless every check holds. What is decompressed is written into what `roomFor` gives. */
+/** CHUNK_DAMAGED unless every check holds. With `roomFor` content is written into what it gives, and `sealed` is overwritten with what was stored. */
 export function openEntry(
   keys: RepositoryKeys,
   sha256: string,
   header: PackHeader,
   record: PackRecord,
   sealed: Uint8Array,
-  roomFor: (contentBytes: number) => Buffer = Buffer.allocUnsafeSlow,
+  roomFor?: RoomFor,
 ): OpenedEntry {
   const fail = (why: string) =>
     repositoryError('CHUNK_DAMAGED', `chunk ${record.id.toString('hex').slice(0, 12)}… in pack ${sha256.slice(0, 12)}…: ${why}`, {
       context: { chunk: record.id.toString('hex'), pack: sha256 },
     })
-  const stored = unseal(header.key, record.offset, entryAssociatedData(keys, header.packClass, record), sealed)
+  const associated = entryAssociatedData(keys, header.packClass, record)
+  const isPlain = record.compression === COMPRESSION.none
+  const stored = roomFor
+    ? unsealWithin(header.key, record.offset, associated, sealed, isPlain ? roomFor : undefined)
+    : unseal(header.key, record.offset, associated, sealed)
   if (!stored) throw fail('its seal is broken')
-  const content = record.compression === COMPRESSION.none ? stored : unpack(stored, record.contentBytes, roomFor)
+  const content = isPlain ? stored : unpack(stored, record.contentBytes, roomFor ?? Buffer.allocUnsafeSlow)
   if (!content || content.length !== record.contentBytes) throw fail('it does not decompress to its length')
   if (!equalBytes(chunkId(keys, record.type, content), record.id)) throw fail('its content has another id')
   return { content, stored, record }
 }
 
-function unpack(stored: Buffer, contentBytes: number, roomFor: (contentBytes: number) => Buffer): Buffer | undefined {
+/** Into other memory, or in place. */
+function unsealWithin(key: Uint8Array, counter: number, associated: Uint8Array, sealed: Uint8Array, roomFor?: RoomFor): Buffer | undefined {
+  const length = sealed.length - TAG_BYTES
+  if (length < 0) return undefined
+  const into = roomFor ? roomFor(length).subarray(0, length) : Buffer.from(sealed.buffer, sealed.byteOffset, length)
+  return unsealInto(into, key, counter, associated, sealed) ? into : undefined
+}
+
+function unpack(stored: Buffer, contentBytes: number, roomFor: RoomFor): Buffer | undefined {
   const room = roomFor(contentBytes)
   return decompressInto(room, stored, contentBytes) ? room.subarray(0, contentBytes) : undefined
 }
@@ -127,8 +154,7 @@ export interface VerifiedPack {
 export async function verifyPack(op: Operation, store: ObjectStore, keys: RepositoryKeys, sha256: string): Promise<VerifiedPack> {
   const bytes = await getPack(op, store, sha256)
   const header = decodePackHeader(keys, sha256, bytes)
-  const { offset, length } = decodeFooter(sha256, bytes.subarray(-PACK_FOOTER_BYTES), bytes.length)
-  const all = openDirectory(keys, sha256, header, bytes.subarray(offset, offset + length))
+  const { records: all } = readWholeDirectory(keys, sha256, header, bytes)
   const damage: TerpError[] = []
   const records = all.filter((record) => {
     try {

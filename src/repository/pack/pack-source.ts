@@ -28,7 +28,7 @@ export function openPackNow(immediate: ImmediateReads, sha256: string): OpenObje
     }
   }
   const object = attempt(() => immediate.open(packName(sha256)))
-  return { ...object, read: (offset, length) => attempt(() => object.read(offset, length)) }
+  return { ...object, read: (offset, length, into) => attempt(() => object.read(offset, length, into)) }
 }
 
 function packFailure(sha256: string, error: unknown): unknown {

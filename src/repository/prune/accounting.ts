@@ -7,7 +7,7 @@ import { type DamageList, isListed } from '../damaged-chunks.ts'
 import { INDEX_RECORD_BYTES } from '../index/segment.ts'
 import { CHUNK_TYPE } from '../keys/hierarchy.ts'
 import type { LiveSet } from './live-set.ts'
-import type { RecordOrdinals } from './record-ordinals.ts'
+import type { SurveyIndex } from './survey-index.ts'
 
 export interface PackUse {
   readonly pack: string
@@ -40,7 +40,7 @@ export interface Accounting {
 }
 
 export interface AccountingInput {
-  readonly index: RecordOrdinals
+  readonly index: SurveyIndex
   readonly live: LiveSet
   readonly explained: LiveSet
   readonly listed: ReadonlyMap<string, number>
@@ -48,8 +48,6 @@ export interface AccountingInput {
   readonly tombstoned: ReadonlySet<string>
   readonly fresh: ReadonlySet<string>
   readonly damage: DamageList
-  /** First ordinal of each segment. */
-  readonly starts: readonly number[]
 }
 
 /** `part`: the first segment that lists it; what a merge that was cut off left lists it again. */
@@ -74,12 +72,15 @@ export function accountFor(input: AccountingInput): Accounting {
   }
   const copies: { readonly id: string; readonly use: Use; readonly storedBytes: number }[] = []
   let unexplainedBytes = 0
+  const { starts } = index
   let part = 0
-  for (const { ordinal, count, records, pack } of index.blocks()) {
-    while (ordinal >= (input.starts[part + 1] ?? Number.POSITIVE_INFINITY)) part++
+  // In the order of the index's own numbers, by which records name them.
+  const uses = [...packs.values()]
+  for (const { ordinal, count, records, packNumber } of index.blocks()) {
+    while (ordinal >= (starts[part + 1] ?? Number.POSITIVE_INFINITY)) part++
     for (let i = 0; i < count; i++) {
       const at = i * INDEX_RECORD_BYTES
-      const use = packs.get(pack(records.readUIntLE(at + 32, 3)))
+      const use = uses[packNumber(records.readUIntLE(at + 32, 3)) as number]
       if (!use) continue
       if (use.part < 0) use.part = part
       if (use.part !== part) continue

@@ -49,11 +49,12 @@ interface Place {
   readonly keys: RepositoryKeys
 }
 
-/** CONFIGURATION_DAMAGED. */
-export async function readDeletion(op: Operation, place: Place): Promise<Deletion> {
+/** CONFIGURATION_DAMAGED. Where nothing changed since `last`, that is the answer: an object never changes. */
+export async function readDeletion(op: Operation, place: Place, last: Deletion = NO_DELETION): Promise<Deletion> {
   for (;;) {
     const name = (await namesOf(op, place.store)).at(-1)
     if (name === undefined) return NO_DELETION
+    if (Number(NAME.exec(name)?.[1]) === last.number) return last
     try {
       const bytes = await place.store.get(op, name)
       const { body } = decodeSealedObject(place.keys, OBJECT_KIND.configuration, name.replace(/\.conf$/, ''), bytes)

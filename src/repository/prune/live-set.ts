@@ -6,14 +6,13 @@ import type { ChunkIndex, ChunkLocation } from '../index/chunk-index.ts'
 import { CHUNK_TYPE } from '../keys/hierarchy.ts'
 import { Bitmap } from './bitmap.ts'
 import { pruneError } from './errors.ts'
-import type { RecordOrdinals } from './record-ordinals.ts'
+import type { SurveyIndex } from './survey-index.ts'
 
 /** `seen`: it was in the set before, and with it all that it reaches. */
 export type Marked = 'seen' | 'data' | 'tree'
 
 export class LiveSet {
-  readonly index: RecordOrdinals
-  readonly #trees: Bitmap
+  readonly index: SurveyIndex
   readonly #live: Bitmap
   /** Records of chunks that have several. */
   readonly #copied: Bitmap
@@ -25,9 +24,8 @@ export class LiveSet {
   count = 0
 
   /** `without`: what that set has is taken for seen. `isPartial`: so is what is gone, because this set only explains. */
-  constructor(index: RecordOrdinals, trees: Bitmap, options: { readonly without?: LiveSet; readonly isPartial?: boolean } = {}) {
+  constructor(index: SurveyIndex, options: { readonly without?: LiveSet; readonly isPartial?: boolean } = {}) {
     this.index = index
-    this.#trees = trees
     this.#live = new Bitmap(index.size)
     this.#copied = new Bitmap(index.size)
     this.#without = options.without
@@ -53,7 +51,7 @@ export class LiveSet {
 
   /** PRUNE_UNREADABLE when no segment lists the chunk. */
   mark(id: Buffer): Marked {
-    const ordinals = this.index.ordinalsOf(id)
+    const ordinals = this.#ordinalsOf(id)
     const first = ordinals[0]
     if (first === undefined) return this.#isPartial ? 'seen' : this.#markLater(id)
     if (this.#live.has(first) || this.#without?.has(first)) return 'seen'
@@ -62,7 +60,18 @@ export class LiveSet {
       if (ordinals.length > 1) this.#copied.set(ordinal)
     }
     this.count++
-    return ordinals.some((ordinal) => this.#trees.has(ordinal)) ? 'tree' : 'data'
+    return ordinals.some((ordinal) => this.index.trees.has(ordinal)) ? 'tree' : 'data'
+  }
+
+  /**
+   * Where ids of different segments begin alike, all of both is compared: a page must not be taken for seen because of another chunk. With the id key, which
+   * agents have, two such chunks can be made. Of content alone it does no harm: one chunk more is kept.
+   */
+  #ordinalsOf(id: Buffer): number[] {
+    const ordinals = this.index.ordinalsOf(id)
+    if (ordinals.length === 0) return ordinals
+    const mayBeTree = ordinals.length > 1 && ordinals.some((ordinal) => this.index.trees.has(ordinal))
+    return mayBeTree || this.#later.some((index) => index.find(id)) ? this.index.exactly(ordinals, id) : ordinals
   }
 
   #markLater(id: Buffer): Marked {

@@ -17,11 +17,10 @@ import { decodeManifest, manifestOfName, type RecoveryPoint } from '../manifest/
 import { packOfName } from '../pack/pack-format.ts'
 import type { Repository } from '../repository.ts'
 import { type Accounting, accountFor } from './accounting.ts'
-import type { Bitmap } from './bitmap.ts'
 import { type Deletion, type ExpiredPoint, tombstonedPacks } from './deletion-record.ts'
 import { pruneError } from './errors.ts'
 import { LiveSet } from './live-set.ts'
-import { treeOrdinals } from './record-ordinals.ts'
+import { SurveyIndex, unreadableSegment } from './survey-index.ts'
 
 /** Adds a tree and all that it reaches to a set. Of `archive`, who knows trees. */
 export type WalkTree = (op: Operation, repository: Repository, set: LiveSet, root: Buffer) => Promise<void>
@@ -43,7 +42,7 @@ export const TRASH = 'trash/'
 
 export class Survey {
   readonly repository: Repository
-  readonly index: ChunkIndex
+  readonly index: SurveyIndex
   readonly sessions: readonly LiveSession[]
   readonly live: LiveSet
   /** What expired points reach whose time has come. */
@@ -55,7 +54,6 @@ export class Survey {
   readonly present = new Map<string, number>()
   readonly visible: RecoveryPoint[] = []
   readonly #options: SurveyOptions
-  readonly #trees: Bitmap
   readonly #walked = new Set<string>()
   readonly #segments: Set<string>
   /** Of segments that came since. */
@@ -63,7 +61,7 @@ export class Survey {
 
   private constructor(
     repository: Repository,
-    index: ChunkIndex,
+    index: SurveyIndex,
     sessions: readonly LiveSession[],
     damage: DamageList,
     options: SurveyOptions,
@@ -73,10 +71,9 @@ export class Survey {
     this.sessions = sessions
     this.#damage = new Map([...damage].map(([pack, chunks]) => [pack, chunks === 'all' ? chunks : new Set(chunks)]))
     this.#options = options
-    this.#trees = treeOrdinals(index)
-    this.live = new LiveSet(index, this.#trees)
-    this.explained = new LiveSet(index, this.#trees, { without: this.live, isPartial: true })
-    this.#segments = new Set(index.parts.map(({ file }) => file.name))
+    this.live = new LiveSet(index)
+    this.explained = new LiveSet(index, { without: this.live, isPartial: true })
+    this.#segments = new Set(index.segments)
     for (const [pack, sizeBytes] of index.packs.entries()) this.listed.set(pack, sizeBytes)
   }
 
@@ -89,15 +86,20 @@ export class Survey {
   ): Promise<Survey> {
     const { store, keys } = repository
     const { files, damaged } = await openSegments(op, store, keys)
-    const index = new ChunkIndex(files)
+    const [broken] = damaged
+    if (broken !== undefined) {
+      for (const file of files) file.close()
+      throw unreadableSegment(broken)
+    }
+    const index = new SurveyIndex(files)
     const live = await sessions()
     const survey = new Survey(repository, index, live, await readDamageList(op, repository), options)
-    const broken = [...damaged, ...index.damagedSegments]
-    if (broken.length > 0)
-      throw pruneError('PRUNE_UNREADABLE', `the index segment ${broken[0]} can not be read`, { context: { object: broken[0] } })
     for await (const { name, sizeBytes } of store.list(op, 'packs/')) {
       const pack = packOfName(name)
-      if (pack !== undefined) survey.present.set(pack, sizeBytes)
+      if (pack === undefined) continue
+      // One text for each pack, however often it is named: there may be hundreds of thousands.
+      const number = index.packs.numberOf(pack)
+      survey.present.set(number === undefined ? pack : index.packs.nameOf(number), sizeBytes)
     }
     await survey.walkNew(op, live)
     survey.#dueOf(op, live)
@@ -146,7 +148,7 @@ export class Survey {
 
   /** Of one more set of points, what nobody else needs. */
   async only(op: Operation, points: readonly RecoveryPoint[]): Promise<LiveSet> {
-    const set = new LiveSet(this.index, this.#trees, { without: this.live })
+    const set = new LiveSet(this.index, { without: this.live })
     for (const { root } of points) await this.#walk(op, Buffer.from(root, 'hex'), set)
     return set
   }
@@ -182,14 +184,8 @@ export class Survey {
       }
     }
     const { index, live, explained, listed, present, damage } = this
-    const starts: number[] = []
-    let count = 0
-    for (const { file } of index.parts) {
-      starts.push(count)
-      count += file.head.count
-    }
     const tombstoned = tombstonedPacks(this.#options.deletion)
-    return accountFor({ index, starts, live, explained, listed, present, damage, fresh, tombstoned })
+    return accountFor({ index, live, explained, listed, present, damage, fresh, tombstoned })
   }
 
   close(): void {
@@ -209,7 +205,8 @@ export class Survey {
 
   async #openLater(op: Operation): Promise<void> {
     const { files, damaged } = await openSegments(op, this.repository.store, this.repository.keys)
-    if (damaged.length > 0) throw pruneError('PRUNE_UNREADABLE', `the index segment ${damaged[0]} can not be read`)
+    const [broken] = damaged
+    if (broken !== undefined) throw unreadableSegment(broken)
     const later = files.filter(({ name }) => !this.#segments.has(name))
     for (const file of files) if (!later.includes(file)) file.close()
     for (const { name } of later) this.#segments.add(name)

@@ -1,0 +1,128 @@
+/** All commands in the order of the help. A run loads the one that it is: to load is most of the time of a short command. */
+import type { Command } from 'commander'
+import type { CommandHost } from './command.ts'
+
+export interface CommandEntry {
+  /** `pool backup`. */
+  readonly path: string
+  readonly load: () => Promise<(parent: Command, host: CommandHost) => void>
+}
+
+/** Words that stand before a command's name. */
+export const GROUPS: Readonly<Record<string, string>> = {
+  pool: 'make, fill, read and check a pool',
+  vault: 'run a vault service and its vaults',
+  server: 'run the backup server',
+  agent: 'run the agent of this machine; agents of a server',
+  source: 'what a server can protect, and does',
+  group: 'protection groups of a server',
+  job: 'what a server does, did, and will do',
+  alert: 'what is wrong on a server',
+  'recovery-point': 'recovery points of a server: look into them, restore',
+  storage: 'pool volumes of a server',
+  retention: 'what goes when, and why',
+  cloud: 'the vault of a server',
+  user: 'accounts of a server',
+  token: 'API tokens for programs',
+  audit: 'who did what on a server',
+}
+
+export const COMMANDS: readonly CommandEntry[] = [
+  { path: 'quickstart', load: async () => (await import('./commands/quickstart.ts')).addQuickstart },
+  { path: 'pool init', load: async () => (await import('./commands/pool-init.ts')).addPoolInit },
+  { path: 'pool backup', load: async () => (await import('./commands/pool-backup.ts')).addPoolBackup },
+  { path: 'pool list', load: async () => (await import('./commands/pool-list.ts')).addPoolList },
+  { path: 'pool browse', load: async () => (await import('./commands/pool-browse.ts')).addPoolBrowse },
+  { path: 'pool diff', load: async () => (await import('./commands/pool-diff.ts')).addPoolDiff },
+  { path: 'pool restore', load: async () => (await import('./commands/pool-restore.ts')).addPoolRestore },
+  { path: 'pool verify', load: async () => (await import('./commands/pool-verify.ts')).addPoolVerify },
+  { path: 'pool expire', load: async () => (await import('./commands/pool-expire.ts')).addPoolExpire },
+  { path: 'pool prune', load: async () => (await import('./commands/pool-prune.ts')).addPoolPrune },
+  { path: 'pool register', load: async () => (await import('./commands/pool-register.ts')).addPoolRegister },
+  { path: 'pool upload', load: async () => (await import('./commands/pool-upload.ts')).addPoolUpload },
+  { path: 'vault start', load: async () => (await import('./commands/vault-start.ts')).addVaultStart },
+  { path: 'vault create', load: async () => (await import('./commands/vault-create.ts')).addVaultCreate },
+  { path: 'vault credentials', load: async () => (await import('./commands/vault-credentials.ts')).addVaultCredentials },
+  { path: 'server start', load: async () => (await import('./commands/server-start.ts')).addServerStart },
+  { path: 'server status', load: async () => (await import('./commands/status.ts')).addServerStatus },
+  { path: 'server setup', load: async () => (await import('./commands/status.ts')).addServerSetup },
+  { path: 'login', load: async () => (await import('./commands/login.ts')).addLogin },
+  { path: 'status', load: async () => (await import('./commands/status.ts')).addStatus },
+  { path: 'agent enroll', load: async () => (await import('./commands/agent-enroll.ts')).addAgentEnroll },
+  { path: 'agent start', load: async () => (await import('./commands/agent-start.ts')).addAgentStart },
+  { path: 'agent status', load: async () => (await import('./commands/agent-status.ts')).addAgentStatus },
+  { path: 'agent token', load: async () => (await import('./commands/agents.ts')).addAgentToken },
+  { path: 'agent tokens', load: async () => (await import('./commands/agents.ts')).addAgentTokens },
+  { path: 'agent list', load: async () => (await import('./commands/agents.ts')).addAgentList },
+  { path: 'agent disable', load: async () => (await import('./commands/agents.ts')).addAgentDisable },
+  { path: 'agent enable', load: async () => (await import('./commands/agents.ts')).addAgentEnable },
+  { path: 'agent remove', load: async () => (await import('./commands/agents.ts')).addAgentRemove },
+  { path: 'source list', load: async () => (await import('./commands/sources.ts')).addSourceList },
+  { path: 'source browse', load: async () => (await import('./commands/sources.ts')).addSourceBrowse },
+  { path: 'source check', load: async () => (await import('./commands/sources.ts')).addSourceCheck },
+  { path: 'group list', load: async () => (await import('./commands/groups.ts')).addGroupList },
+  { path: 'group show', load: async () => (await import('./commands/groups.ts')).addGroupShow },
+  { path: 'group create', load: async () => (await import('./commands/groups.ts')).addGroupCreate },
+  { path: 'group modify', load: async () => (await import('./commands/groups.ts')).addGroupModify },
+  { path: 'group stop', load: async () => (await import('./commands/groups.ts')).addGroupStop },
+  { path: 'group move-member', load: async () => (await import('./commands/groups.ts')).addGroupMoveMember },
+  { path: 'job list', load: async () => (await import('./commands/jobs.ts')).addJobList },
+  { path: 'job show', load: async () => (await import('./commands/jobs.ts')).addJobShow },
+  { path: 'job log', load: async () => (await import('./commands/jobs.ts')).addJobLog },
+  { path: 'job cancel', load: async () => (await import('./commands/jobs.ts')).addJobCancel },
+  { path: 'job retry', load: async () => (await import('./commands/jobs.ts')).addJobRetry },
+  { path: 'job watch', load: async () => (await import('./commands/jobs.ts')).addJobWatch },
+  { path: 'alert list', load: async () => (await import('./commands/alerts.ts')).addAlertList },
+  { path: 'alert put-away', load: async () => (await import('./commands/alerts.ts')).addAlertPutAway },
+  { path: 'recovery-point list', load: async () => (await import('./commands/points.ts')).addPointList },
+  { path: 'recovery-point create', load: async () => (await import('./commands/points.ts')).addPointCreate },
+  { path: 'recovery-point browse', load: async () => (await import('./commands/points.ts')).addPointBrowse },
+  { path: 'recovery-point versions', load: async () => (await import('./commands/points.ts')).addPointVersions },
+  { path: 'recovery-point download', load: async () => (await import('./commands/points.ts')).addPointDownload },
+  { path: 'recovery-point restore', load: async () => (await import('./commands/points.ts')).addPointRestore },
+  { path: 'recovery-point grant', load: async () => (await import('./commands/points.ts')).addPointGrant },
+  { path: 'recovery-point pin', load: async () => (await import('./commands/points.ts')).addPointPin },
+  { path: 'recovery-point hold', load: async () => (await import('./commands/points.ts')).addPointHold },
+  { path: 'recovery-point undelete', load: async () => (await import('./commands/points.ts')).addPointUndelete },
+  { path: 'search', load: async () => (await import('./commands/status.ts')).addSearch },
+  { path: 'storage list', load: async () => (await import('./commands/storage.ts')).addStorageList },
+  { path: 'storage add', load: async () => (await import('./commands/storage.ts')).addStorageAdd },
+  { path: 'storage show', load: async () => (await import('./commands/storage.ts')).addStorageShow },
+  { path: 'storage verify', load: async () => (await import('./commands/storage.ts')).addStorageVerify },
+  { path: 'storage prune', load: async () => (await import('./commands/storage.ts')).addStoragePrune },
+  { path: 'storage remove', load: async () => (await import('./commands/storage.ts')).addStorageRemove },
+  { path: 'retention simulate', load: async () => (await import('./commands/retention.ts')).addRetentionSimulate },
+  { path: 'retention why-kept', load: async () => (await import('./commands/retention.ts')).addWhyKept },
+  { path: 'retention why-expired', load: async () => (await import('./commands/retention.ts')).addWhyExpired },
+  { path: 'retention ledger', load: async () => (await import('./commands/retention.ts')).addRetentionLedger },
+  { path: 'retention approve', load: async () => (await import('./commands/retention.ts')).addRetentionApprove },
+  { path: 'cloud status', load: async () => (await import('./commands/status.ts')).addCloudStatus },
+  { path: 'user show', load: async () => (await import('./commands/users.ts')).addUserShow },
+  { path: 'user list', load: async () => (await import('./commands/users.ts')).addUserList },
+  { path: 'user add', load: async () => (await import('./commands/users.ts')).addUserAdd },
+  { path: 'user change', load: async () => (await import('./commands/users.ts')).addUserChange },
+  { path: 'user reset', load: async () => (await import('./commands/users.ts')).addUserReset },
+  { path: 'user password', load: async () => (await import('./commands/users.ts')).addUserPassword },
+  { path: 'user totp', load: async () => (await import('./commands/users.ts')).addUserTotp },
+  { path: 'token list', load: async () => (await import('./commands/tokens.ts')).addTokenList },
+  { path: 'token create', load: async () => (await import('./commands/tokens.ts')).addTokenCreate },
+  { path: 'token revoke', load: async () => (await import('./commands/tokens.ts')).addTokenRevoke },
+  { path: 'audit list', load: async () => (await import('./commands/audit.ts')).addAuditList },
+  { path: 'audit verify', load: async () => (await import('./commands/audit.ts')).addAuditVerify },
+  { path: 'plan', load: async () => (await import('./commands/policy.ts')).addPlan },
+  { path: 'apply', load: async () => (await import('./commands/policy.ts')).addApply },
+  { path: 'drift', load: async () => (await import('./commands/policy.ts')).addDrift },
+  { path: 'sizing', load: async () => (await import('./commands/sizing.ts')).addSizing },
+  { path: 'Get-DPMCloudConnection', load: async () => (await import('./commands/status.ts')).addCloudConnection },
+  { path: 'recover', load: async () => (await import('./commands/recover.ts')).addRecover },
+  { path: 'bench', load: async () => (await import('./commands/bench.ts')).addBench },
+  { path: 'completion', load: async () => (await import('./commands/completion.ts')).addCompletion },
+]
+
+/** The one that is meant; all where that is not plain, or where the command needs to know the others. */
+export function commandsFor(given: readonly string[]): readonly CommandEntry[] {
+  const [first = '', second = ''] = given
+  const path = Object.hasOwn(GROUPS, first) ? `${first} ${second}` : first
+  const meant = path === 'completion' ? undefined : COMMANDS.find((command) => command.path === path)
+  return meant ? [meant] : COMMANDS
+}

@@ -1,0 +1,15 @@
+/** A data source's state changes by an event of the domain's machine (§10.7), or not at all. */
+import type { DataSource, JsonObject, Records } from '../../catalog/index.ts'
+import { type ReplicaEvent, refusalError, replicaMachine, transition } from '../../protection/index.ts'
+
+/** STATE_TRANSITION_ILLEGAL, or CATALOG_STATE_CONFLICT when somebody else was quicker. */
+export async function applyEvent(
+  records: Pick<Records, 'sources'>,
+  source: DataSource,
+  event: ReplicaEvent,
+  cause?: JsonObject,
+): Promise<DataSource> {
+  const next = transition(replicaMachine, source.state, event)
+  if (!next.isLegal) throw refusalError(next.refusal)
+  return await records.sources.setState(source.id, next.to, { from: [source.state], cause })
+}

@@ -1,0 +1,6 @@
+/** What starts jobs; the engine of jobs (src/server/jobs) is one. */
+import type { Job, NewJob } from '../../catalog/index.ts'
+
+export interface JobStarter {
+  create(request: Omit<NewJob, 'lock' | 'attemptsAllowed'>): Promise<Job>
+}
