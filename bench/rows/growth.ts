@@ -39,7 +39,7 @@ export const growthRow: RowGroup = {
 }
 
 const NOTE =
-  'A process that starts runs code that nobody has compiled yet, so a file costs more in a short run than in a long one, and the cost per file falls with their number. Whether it grows anywhere is told by what one more file costs.'
+  'The cost per file falls with their number: probably because a process that starts runs code that is not compiled yet, which nobody has profiled. Whether it grows anywhere is told by what one more file costs.'
 
 interface Size {
   readonly files: number

@@ -49,10 +49,6 @@ export const repositoryError = defineErrors({
     kind: 'corrupt',
     hint: 'This object was written by a newer Terp, or is damaged: install the latest version; if it stays, `terp pool verify`.',
   },
-  CHUNK_REFUSED: {
-    kind: 'invalid',
-    hint: 'What sent it has a fault, or its memory has; nothing of it was stored. Run the job again, and look at the log of the agent if it stays.',
-  },
   VIEW_FOREIGN_SOURCE: {
     kind: 'forbidden',
     hint: 'A session writes recovery points of its own source alone: look at the log of the agent.',

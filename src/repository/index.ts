@@ -26,7 +26,6 @@ export { addKeySlot, DEFAULT_KEY_COSTS, type KeyCosts, listKeySlots, unwrapBundl
 export type { ManifestSelection, ManifestStatistics, PathText, RecoveryPoint } from './manifest/manifest.ts'
 export { ChunkWriter, type WrittenChunk } from './pack/chunk-writer.ts'
 export { Compressor, decompressInto } from './pack/compression.ts'
-export type { GivenChunk } from './pack/given-chunk.ts'
 export { COMPRESSION, type Compression, PACK_CLASS, type PackClass, packName, type SealedPack } from './pack/pack-format.ts'
 export type { OpenedEntry } from './pack/pack-reader.ts'
 export type { PoolWriter } from './pool-writer/pool-writer.ts'

@@ -1,4 +1,7 @@
-/** The moving parts of one backup: what the walk brings, what lanes owe, and the tree that takes entries in order. */
+/**
+ * The moving parts of one backup: what the walk brings, what lanes owe, and the tree that takes entries in order. 400 lines: one queue of places in that order, and
+ * everybody who puts something into it or waits for it.
+ */
 import { invariant } from '../../base/errors.ts'
 import type { Operation, Warning } from '../../base/operation.ts'
 import { BUNDLED_BELOW_BYTES } from '../../chunking/index.ts'

@@ -1,4 +1,7 @@
-/** Recovery points of a server: what there is, what is in them, and getting it back. */
+/**
+ * Recovery points of a server: what there is, what is in them, and getting it back. Over 400 lines: a list of commands on one noun, each a few lines over the API,
+ * of which a run loads this one file.
+ */
 import { basename, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
 import { z } from 'zod'

@@ -4,14 +4,11 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { aChunkWriter, someKeys } from '../../../test/support/packs.ts'
 import { anOperation, namesIn, noise, runs } from '../../../test/support/pool.ts'
-import { hasCode } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { FaultyStore, MemoryStore, storageError } from '../../storage/index.ts'
 import { KnownChunks } from '../index/known-chunks.ts'
-import { CHUNK_TYPE, chunkId, type RepositoryKeys } from '../keys/hierarchy.ts'
-import { Compressor } from './compression.ts'
-import type { GivenChunk } from './given-chunk.ts'
-import { COMPRESSION, PACK_CLASS, packName, padmeSize } from './pack-format.ts'
+import { CHUNK_TYPE } from '../keys/hierarchy.ts'
+import { PACK_CLASS, packName, padmeSize } from './pack-format.ts'
 import { readPackDirectory, verifyPack } from './pack-reader.ts'
 
 test('what was written is in the packs, once, whatever the contents', async () => {
@@ -247,96 +244,3 @@ test('several writes at a time each store their own content', async () => {
   }
   assert.equal(found, contents.size)
 })
-
-test('a chunk that somebody else compressed is stored as it came, once it was decompressed and named here', async () => {
-  const op = anOperation('given')
-  const source = aChunkWriter()
-  const { writer, store, keys, sealed } = aChunkWriter({ keys: source.keys })
-  const content = Buffer.alloc(5000, 'compressible ')
-  const [given, plain] = [givenOf(source.keys, content, new Compressor()), givenOf(source.keys, noise('plain', 3000))]
-  assert.equal(given.compression, COMPRESSION.zstd)
-  for (const one of [given, plain]) {
-    const written = await writer.writeStored(op, one)
-    assert.deepEqual([written.addedBytes, written.packedBytes], [one.contentBytes, one.stored.length + 16])
-    assert.equal((await writer.writeStored(op, one)).addedBytes, 0)
-  }
-  await writer.flush(op)
-  const [pack] = sealed
-  assert.ok(pack)
-  const { records, damage } = await verifyPack(op, store, keys, pack.sha256)
-  assert.deepEqual(damage, [])
-  assert.deepEqual(
-    records.map(({ storedBytes, compression }) => [storedBytes, compression]),
-    [
-      [given.stored.length + 16, COMPRESSION.zstd],
-      [3016, COMPRESSION.none],
-    ],
-  )
-})
-
-test('whatever is wrong with a given chunk, nothing of it is stored, and the right one is taken afterwards', async () => {
-  const op = anOperation('refused')
-  const { writer, keys, sealed } = aChunkWriter({ mostContentBytes: 20_000 })
-  const content = Buffer.alloc(5000, 'compressible ')
-  const given = givenOf(keys, content, new Compressor())
-  const bomb = givenOf(keys, Buffer.alloc(10_000_000), new Compressor())
-  const flipped = Buffer.from(given.stored)
-  flipped[flipped.length >> 1] = (flipped[flipped.length >> 1] as number) ^ 1
-  const wrong: readonly Partial<GivenChunk>[] = [
-    { id: givenOf(keys, noise('other', 5000)).id },
-    { id: given.id.subarray(0, 31) },
-    { stored: flipped },
-    { stored: given.stored.subarray(0, given.stored.length - 1) },
-    { stored: Buffer.concat([given.stored, Buffer.from([0])]) },
-    { stored: Buffer.alloc(0) },
-    { stored: noise('long', 6000) },
-    { contentBytes: 4999 },
-    { contentBytes: 5001 },
-    { contentBytes: -1 },
-    { contentBytes: 0.5 },
-    { contentBytes: Number.NaN },
-    { compression: COMPRESSION.none },
-    { compression: 7 as typeof COMPRESSION.zstd },
-    { type: CHUNK_TYPE.page },
-    { type: 9 as typeof CHUNK_TYPE.data },
-    bomb,
-    // A bomb that is said to be small.
-    { ...bomb, contentBytes: 20_000 },
-    { id: givenOf(keys, noise('plain', 100)).id, compression: COMPRESSION.none, contentBytes: 100, stored: noise('not that', 100) },
-  ]
-  for (const [n, change] of wrong.entries())
-    await assert.rejects(writer.writeStored(op, { ...given, ...change }), (error) => hasCode(error, 'CHUNK_REFUSED'), `wrong ${n}`)
-  await writer.flush(op)
-  assert.equal(sealed.length, 0)
-  assert.equal((await writer.writeStored(op, given)).addedBytes, 5000)
-  await writer.flush(op)
-  assert.deepEqual(
-    sealed.flatMap(({ records }) => records.map(({ id }) => id.equals(given.id))),
-    [true],
-  )
-})
-
-test('what is given may lie in a buffer that is used again', async () => {
-  const op = anOperation('reused')
-  const { writer, store, keys, sealed } = aChunkWriter({ packBytes: 8192 })
-  const room = Buffer.alloc(40_000)
-  for (let n = 0; n < 12; n++) {
-    const chunk = givenOf(keys, noise(`chunk ${n}`, 3000))
-    chunk.id.copy(room, 0)
-    Buffer.from(chunk.stored).copy(room, 32)
-    await writer.writeStored(op, { ...chunk, id: room.subarray(0, 32), stored: room.subarray(32, 3032) })
-    room.fill(0)
-  }
-  await writer.flush(op)
-  for (const { sha256 } of sealed) assert.deepEqual((await verifyPack(op, store, keys, sha256)).damage, [])
-  assert.equal(
-    sealed.reduce((sum, { records }) => sum + records.length, 0),
-    12,
-  )
-})
-
-function givenOf(keys: RepositoryKeys, content: Buffer, compressor?: Compressor): GivenChunk {
-  const { compression, stored } = compressor?.compress(content) ?? { compression: COMPRESSION.none, stored: content }
-  const id = chunkId(keys, CHUNK_TYPE.data, content)
-  return { id, type: CHUNK_TYPE.data, compression, contentBytes: content.length, stored: Buffer.from(stored) }
-}

@@ -1,21 +1,11 @@
-/**
- * Takes chunks of one class and turns them into published packs. One per worker and class.
- *
- * A pack is built in memory, named by its hash, and published whole; publishing overlaps with filling the next one,
- * `MOST_IN_FLIGHT` at a time, so memory stays bounded and a slow disk slows the caller down.
- * A pack that was not published is forgotten; nothing continues it, so no (key, nonce) pair repeats.
- */
-import { equalBytes } from '../../base/bytes.ts'
 import type { Operation } from '../../base/operation.ts'
 import { gcm } from '../../platform/index.ts'
 import type { ObjectStore } from '../../storage/index.ts'
 import { nonceOf, seal, TAG_BYTES } from '../format/aead.ts'
 import type { KnownChunks } from '../index/known-chunks.ts'
 import { type ChunkType, chunkId, objectHash, type RepositoryKeys } from '../keys/hierarchy.ts'
-import { Compressor, Decompressor } from './compression.ts'
-import { checkClaims, type GivenChunk, MOST_CONTENT_BYTES, refused } from './given-chunk.ts'
+import { Compressor } from './compression.ts'
 import {
-  COMPRESSION,
   DIRECTORY_COUNTER,
   DIRECTORY_RECORD_BYTES,
   directoryAssociatedData,
@@ -48,8 +38,6 @@ export interface ChunkWriterOptions {
   /** Called for each pack once it is durable. */
   readonly onSealed: (pack: SealedPack) => void
   readonly inFlight?: number
-  /** Of a chunk that others compressed. */
-  readonly mostContentBytes?: number
 }
 
 /** What `write` did: the id, and how much was added (0 and 0 when the chunk was known). */
@@ -75,7 +63,6 @@ export class ChunkWriter {
   #open: OpenPack | undefined
   readonly #spare: Buffer[] = []
   readonly #compressor: Compressor
-  readonly #decompressor = new Decompressor()
   readonly #inFlight = new Set<Promise<void>>()
   /** Packs that wait for their turn to be published. */
   #sealing = 0
@@ -93,25 +80,6 @@ export class ChunkWriter {
     if (!known.add(id) && !options.again) return { id, addedBytes: 0, packedBytes: 0 }
     const packedBytes = await this.#append(op, { id, type, contentBytes: content.length, ...this.#compressor.compress(content) })
     return { id, addedBytes: content.length, packedBytes }
-  }
-
-  /**
-   * A chunk that somebody else cut, named and compressed, an agent for one: nothing of it is believed. It is decompressed and named here before it counts, and
-   * then stored as it came. CHUNK_REFUSED: then nothing was stored, and the writer can go on.
-   */
-  async writeStored(op: Operation, given: GivenChunk): Promise<WrittenChunk> {
-    const { keys, known, packClass, mostContentBytes = MOST_CONTENT_BYTES } = this.#options
-    checkClaims(given, packClass, mostContentBytes)
-    const { id, type, compression, contentBytes, stored } = given
-    if (known.has(id)) return { id, addedBytes: 0, packedBytes: 0 }
-    const content = compression === COMPRESSION.none ? stored : this.#decompressor.decompress(stored, contentBytes)
-    if (!content) throw refused('its bytes are no frame of the length that it is said to have')
-    if (!equalBytes(chunkId(keys, type, content), id)) throw refused('its content has another id')
-    // The caller's bytes may lie in a buffer that it uses again: the id is kept until the pack is listed.
-    const own = Buffer.from(id)
-    if (!known.add(own)) return { id: own, addedBytes: 0, packedBytes: 0 }
-    const packedBytes = await this.#append(op, { id: own, type, compression, contentBytes, stored })
-    return { id: own, addedBytes: contentBytes, packedBytes }
   }
 
   /** A chunk of another repository with the same id key, just read and checked there: stored as it was compressed. */

@@ -74,17 +74,6 @@ function lookAt(content: Uint8Array): 'even' | 'usual' | 'dense' {
   return bits < EVEN_BITS ? 'even' : bits > DENSE_BITS ? 'dense' : 'usual'
 }
 
-/** Keeps its buffer: what it returns is overwritten by the next call. */
-export class Decompressor {
-  #content = Buffer.alloc(0)
-
-  /** Undefined when the bytes are not a frame of exactly that content length. */
-  decompress(packed: Uint8Array, contentBytes: number): Buffer | undefined {
-    if (this.#content.length < contentBytes) this.#content = Buffer.allocUnsafeSlow(contentBytes)
-    return decompressInto(this.#content, packed, contentBytes) ? this.#content.subarray(0, contentBytes) : undefined
-  }
-}
-
 /** Undefined when the bytes are not a frame of exactly that content length. */
 export function decompress(packed: Uint8Array, contentBytes: number): Buffer | undefined {
   const content = Buffer.allocUnsafeSlow(contentBytes)

@@ -2,6 +2,9 @@
  * Durable jobs (§5.1, §5.2, §10.10). A job waits in the catalog until its time has come, its replica is free, there is room, its agent is connected and the gate is open;
  * then it runs here or on its agent. What an agent acknowledged is durable, what it says is written before it is answered, and a job that lost its server or its agent is
  * taken up again: by the agent that still works on it, or anew, which sends nothing twice.
+ *
+ * Over 400 lines: who holds a job, its lease and its epoch change in one place only, so every way into and out of a run stands here; taking in what agents tell
+ * could become a file of its own.
  */
 import { asTerpError, hasCode, type PlainError, type TerpError, toPlainError } from '../../base/errors.ts'
 import { type Operation, startOperation } from '../../base/operation.ts'
