@@ -53,7 +53,14 @@ export function readArrows(markdown: string): Arrow[] {
 const MAIN = 'src/main.ts'
 /** Tests, contract suites, and what tests of one room share. */
 export const isTest = (file: string) => /\.(test|contract|fixture)\.ts$/.test(file)
-const TEST_PACKAGES = ['fast-check', 'picomatch', '@readme/openapi-parser', 'smtp-server']
+const TEST_PACKAGES = [
+  'fast-check',
+  'picomatch',
+  '@readme/openapi-parser',
+  'smtp-server',
+  'openapi-typescript-codegen',
+  '@prometheus-io/lezer-promql',
+]
 
 interface Ambient {
   readonly what: string

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs what some tests need from the system (Debian). Never fails: a test that lacks something says so and skips.
-packages='rsync attr acl libcap2-bin e2fsprogs strace python3 python3-cryptography python3-argon2 python3-zstandard faketime slapd ldap-utils'
+packages='rsync attr acl libcap2-bin e2fsprogs strace python3 python3-cryptography python3-argon2 python3-zstandard faketime slapd ldap-utils btrfs-progs xfsprogs lvm2 thin-provisioning-tools user-mode-linux kmod'
 
 if [ "$(id -u)" != 0 ]; then
   echo 'setup:test: not root, so nothing is installed'
@@ -32,5 +32,8 @@ need strace 'proofs by system calls' command -v strace
 need 'Python with cryptography, argon2 and zstandard' 'the independent reader of the format' /usr/bin/python3 -c 'import cryptography, argon2, zstandard'
 need faketime 'credentials that have expired' command -v faketime
 need slapd 'signing in with a directory' test -x /usr/sbin/slapd
+need btrfs-progs 'snapshots of btrfs subvolumes' command -v mkfs.btrfs
+need xfsprogs 'clones of images on XFS' command -v mkfs.xfs
+need 'lvm2 with user-mode-linux' 'snapshots of logical volumes' sh -c 'command -v lvcreate && command -v linux.uml'
 [ "$(id -u)" = 0 ] || echo 'setup:test: not root; will skip: devices, foreign owners, trusted and security attributes, immutable files, full disks'
 exit 0

@@ -15,6 +15,8 @@ if (process.argv[2] !== 'quickstart' && getCompileCacheDir() === undefined) {
 }
 
 const { version } = manifest
+/** EX_TEMPFAIL, for who starts programs again: where a runtime can not become another program. */
+const RESTART_ME = 75
 const programs: Programs = {
   version,
   projectFolder,
@@ -29,11 +31,24 @@ const programs: Programs = {
   server: {
     start: async (op, options) => (await import('./server/index.ts')).runServer(op, { ...options, version }),
     look: async (disk, dataFolder) => (await import('./server/index.ts')).lookAtServer(disk, dataFolder),
+    restore: async (op, options) => (await import('./server/index.ts')).restoreServer(op, options),
+    resetAdministrator: async (op, options) => (await import('./server/index.ts')).resetAdministrator(op, options),
   },
   agent: {
     enroll: async (op, options) => (await import('./agent/index.ts')).enroll(op, { ...options, version }),
     describe: async (folder, disk) => (await import('./agent/index.ts')).describeAgent(folder, disk),
-    start: async (op, options) => (await import('./agent/index.ts')).startAgent(op, { ...options, version }),
+    bundle: async (op, options) =>
+      (await import('./agent/index.ts')).makeBundle(op, { ...options, project: projectFolder, runtime: process.execPath, version }),
+    start: async (op, { acceptsUpdates, ...options }) => {
+      const { startAgent } = await import('./agent/index.ts')
+      const bundle = acceptsUpdates ? process.env.TERP_BUNDLE : undefined
+      await startAgent(op, { ...options, version, bundle })
+      // Its file is another now: the same process goes on as that, or whoever watches over it begins it anew.
+      if (bundle !== undefined && !op.signal.aborted) {
+        process.execve?.(bundle, [bundle, ...process.argv.slice(2)], process.env)
+        process.exit(RESTART_ME)
+      }
+    },
   },
 }
 

@@ -27,7 +27,9 @@ describe('the systemd units', () => {
       assert.match(unit, /^NoNewPrivileges=yes$/m)
     })
 
-    for (const dropIn of name === 'terp-agent.service' ? [undefined, 'terp-agent-restore.conf'] : [undefined]) {
+    for (const dropIn of name === 'terp-agent.service'
+      ? [undefined, 'terp-agent-restore.conf', 'terp-agent-snapshots.conf']
+      : [undefined]) {
       it(`${name}${dropIn === undefined ? '' : ` with ${dropIn}`} passes systemd-analyze verify`, { skip }, (t) => {
         const folder = temporaryFolder(t)
         // The program need not be installed here.

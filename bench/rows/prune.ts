@@ -1,9 +1,9 @@
 /**
- * Row 9: half of the points of a large pool are expired, and what only they need is deleted while a backup runs. The pool is made once; every act
- * works on a copy of hard links, which deleting and adding objects leaves whole.
+ * Row 9: half of the points of a large pool are expired, and what only they need is deleted while a backup runs. The pool is made once and kept as
+ * corpora are; every act works on a copy of hard links, which deleting and adding objects leaves whole.
  */
-import { renameSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { type Command, run, runOk } from '../command.ts'
 import type { Context } from '../context.ts'
 import { type Corpus, keptCorpus } from '../corpora/corpus.ts'
@@ -17,6 +17,8 @@ import type { RowGroup } from './row.ts'
 
 const CHUNKS = 10_000_000
 const POINTS = 10
+/** Changes when what makes the pool does, or the format. */
+const POOL_VERSION = 1
 /** Of the usual one: in a pool that cuts so small, a megabyte is three thousand chunks. */
 const CORPUS_SHARE = 0.1
 
@@ -33,22 +35,42 @@ export const pruneRow: RowGroup = {
     if (!stdout.startsWith('Usage: terp pool prune'))
       return { rows: [{ row: 9, title, figures: [], notes: [], failure: 'this Terp has no `pool prune`' }] }
     const corpus = context.remember(keptCorpus(options.work, mixedFiles(options.scale * CORPUS_SHARE), (text) => context.log(text)))
-    const large = join(folder, 'large-pool')
-    const points = await makeLargePool(context, program, large, chunks)
+    const { large, points } = await keptLargePool(context, program, chunks)
     for (let pair = 0; pair < options.pairs; pair++) await onePair(context, program, corpus, { large, points, pair })
-    await context.discard(large)
-    await context.settle()
     return { rows: [resultOf(context, title)] }
   },
 }
 
-async function makeLargePool(context: Context, { keyFile }: Terp, large: string, chunks: number): Promise<string[]> {
+interface LargePool {
+  readonly large: string
+  /** Oldest first. */
+  readonly points: readonly string[]
+}
+
+/** Beside the corpora; its points are written last, so half a pool is made again. */
+async function keptLargePool(context: Context, { keyFile }: Terp, chunks: number): Promise<LargePool> {
+  const large = join(context.options.work, 'pools', `small-chunks-v${POOL_VERSION}-${chunks}`)
+  const label = `${large}.json`
+  const kept = readPoints(label)
+  if (kept) return { large, points: kept }
+  rmSync(large, { recursive: true, force: true })
+  mkdirSync(dirname(large), { recursive: true })
   const source = await context.emptyFolder('prune-source')
   context.log(`making a pool of ${chunks.toLocaleString('en-US')} chunks`)
   const words = [join(import.meta.dirname, 'prune-pool.ts'), large, keyFile, source, String(chunks), String(POINTS)]
   const told = await runOk({ argv: [process.execPath, '--disable-warning=ExperimentalWarning', ...words] })
   await context.discard(source)
-  return (jsonLines(told).at(-1) as { points: string[] }).points
+  const { points } = jsonLines(told).at(-1) as { points: string[] }
+  writeFileSync(label, `${JSON.stringify({ points })}\n`)
+  return { large, points }
+}
+
+function readPoints(label: string): readonly string[] | undefined {
+  try {
+    return (JSON.parse(readFileSync(label, 'utf8')) as { points: string[] }).points
+  } catch {
+    return undefined // none, or half of one
+  }
 }
 
 interface Round {

@@ -6,8 +6,8 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { hasCode, type PlainError, TerpError, toPlainError } from '../base/errors.ts'
 import { type Operation, startOperation } from '../base/operation.ts'
-import type { AgentCommand, BackupTask, RestoreTask } from '../wire/index.ts'
-import { filesWorkload, type Workload } from '../workloads/index.ts'
+import type { AgentCommand, BackupTask, RestoreTask, UpdateTask } from '../wire/index.ts'
+import { filesWorkloadIn, type Workload } from '../workloads/index.ts'
 import { answerTo } from './answers.ts'
 import { ServerConnection } from './connection.ts'
 import type { AgentIdentity } from './identity.ts'
@@ -19,6 +19,8 @@ export interface AgentOptions {
   readonly folder: string
   readonly version: string
   readonly workloads?: readonly Workload[]
+  /** The single file from which it runs, where the server may replace that. */
+  readonly bundle?: string | undefined
   readonly onState?: (state: AgentState) => void
 }
 
@@ -33,13 +35,14 @@ const MOST_WAIT_MS = 60_000
 /** Of the program that is stopped: so long its jobs may take to tell the server. */
 const LAST_WORDS_MS = 5000
 const REMEMBERED_COMMANDS = 1000
+const SNAPSHOTS = 'snapshots'
 const FINAL_CODES = ['AGENT_UNKNOWN', 'AGENT_SIGNATURE_INVALID', 'AGENT_SUPERSEDED', 'AGENT_PROTOCOL_UNKNOWN', 'SERVER_KEY_WRONG']
 
-/** Until the signal is aborted, or the server no longer knows this agent (AGENT_UNKNOWN, AGENT_SUPERSEDED, SERVER_KEY_WRONG). */
-export async function runAgent(op: Operation, options: AgentOptions): Promise<void> {
+/** Until the signal is aborted, its program was replaced (`replaced`), or the server no longer knows this agent (AGENT_UNKNOWN, AGENT_SUPERSEDED, SERVER_KEY_WRONG). */
+export async function runAgent(op: Operation, options: AgentOptions): Promise<'replaced'> {
   const agent = new RunningAgent(op, options)
   try {
-    await agent.run()
+    return await agent.run()
   } finally {
     await agent.stop()
   }
@@ -57,6 +60,9 @@ class RunningAgent {
   readonly #workloads: ReadonlyMap<string, Workload>
   readonly #jobs = new Map<string, RunningJob>()
   #taken: string[] = []
+  /** The program is another now: no more work for this one. */
+  readonly #replaced = new AbortController()
+  readonly #pollOp: Operation
   /** A command may come twice, when the word that it was taken got lost; oldest first. */
   readonly #begun = new Set<string>()
   /** Outlives the signal for a moment: jobs that end with the program say so. */
@@ -67,11 +73,15 @@ class RunningAgent {
     this.#op = op
     this.#options = options
     this.#lastingOp = withSignal(op, this.#lasting.signal)
+    this.#pollOp = withSignal(op, AbortSignal.any([op.signal, this.#replaced.signal]))
     this.#connection = new ServerConnection(options.identity)
-    this.#workloads = new Map((options.workloads ?? [filesWorkload]).map((workload) => [workload.kind, workload]))
+    this.#workloads = new Map(
+      (options.workloads ?? [filesWorkloadIn(join(options.folder, SNAPSHOTS))]).map((workload) => [workload.kind, workload]),
+    )
   }
 
-  async run(): Promise<void> {
+  async run(): Promise<'replaced'> {
+    for (const workload of this.#workloads.values()) await workload.recover(this.#op)
     let waitMs = LEAST_WAIT_MS
     for (let isGreeted = false; ; ) {
       this.#op.check()
@@ -82,6 +92,12 @@ class RunningAgent {
         waitMs = LEAST_WAIT_MS
       } catch (error) {
         this.#op.check()
+        if (this.#replaced.signal.aborted) {
+          // What it has begun, it ends; commands that were not taken are given to the next.
+          await Promise.all([...this.#jobs.values()].map(({ ended }) => ended))
+          this.#op.check()
+          return 'replaced'
+        }
         if (!(error instanceof TerpError) || isFinal(error)) throw error
         this.#options.onState?.({ kind: 'waiting', error, againInMs: waitMs })
         await this.#op.clock.sleep(spread(this.#op, waitMs), this.#op.signal)
@@ -93,13 +109,17 @@ class RunningAgent {
 
   async #hello(): Promise<void> {
     const { version } = this.#options
-    const answer = await this.#connection.hello(this.#op, { version, platform: thisPlatform(), jobs: [...this.#jobs.keys()] })
+    const answer = await this.#connection.hello(this.#op, {
+      version,
+      platform: { ...thisPlatform(), takesUpdates: this.#options.bundle !== undefined },
+      jobs: [...this.#jobs.keys()],
+    })
     for (const jobId of answer.abandoned) this.#jobs.get(jobId)?.stop.abort()
     this.#options.onState?.({ kind: 'connected', epoch: answer.epoch })
   }
 
   async #poll(): Promise<void> {
-    const commands = await this.#connection.commands(this.#op, this.#taken)
+    const commands = await this.#connection.commands(this.#pollOp, this.#taken)
     this.#taken = []
     for (const command of commands) {
       this.#taken.push(command.id)
@@ -113,22 +133,25 @@ class RunningAgent {
   #take(command: AgentCommand): void {
     const { task } = command
     if (task.kind === 'cancel') this.#jobs.get(task.jobId)?.stop.abort()
-    else if (task.kind === 'backup' || task.kind === 'restore') this.#begin(task)
+    else if (task.kind === 'backup' || task.kind === 'restore' || task.kind === 'update') this.#begin(task)
     else void this.#answer(command.id, task).catch((error: unknown) => this.#warn(error))
   }
 
-  #begin(task: BackupTask | RestoreTask): void {
+  #begin(task: BackupTask | RestoreTask | UpdateTask): void {
     if (this.#jobs.has(task.jobId)) return
     const stop = new AbortController()
     const parts = {
       connection: this.#connection,
       workloads: this.#workloads,
       version: this.#options.version,
+      bundle: this.#options.bundle,
       scriptsFolder: join(this.#options.folder, 'scripts'),
+      snapshotsFolder: join(this.#options.folder, SNAPSHOTS),
     }
     this.#options.onState?.({ kind: 'job', jobId: task.jobId, what: task.kind })
     const ended = runJob(this.#lastingOp, parts, task, stop)
       .then((error) => {
+        if (task.kind === 'update' && error === undefined) this.#replaced.abort()
         this.#options.onState?.({ kind: 'job-ended', jobId: task.jobId, what: task.kind, ...(error && { error }) })
       })
       .finally(() => this.#jobs.delete(task.jobId))

@@ -1,7 +1,7 @@
 /** What the agent says to its server: each request signed, over connections whose other end is known by its key, tried again while the server is away. */
 import { hasCode } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
-import { aThrottle, pinnedFetch, type SessionAccess } from '../storage/index.ts'
+import { pinnedFetch, type SessionAccess, type SharedThrottle } from '../storage/index.ts'
 import {
   AGENT_PROTOCOLS,
   type AgentCommand,
@@ -25,6 +25,8 @@ import type { AgentIdentity } from './identity.ts'
 
 /** Of a job's own requests: a server that is restarted is waited for, about ten minutes. */
 const PATIENT_TRIES = 40
+
+type Method = 'GET' | 'POST' | 'DELETE'
 
 interface Shape<T> {
   safeParse(json: unknown): { success: true; data: T } | { success: false }
@@ -70,6 +72,10 @@ export class ServerConnection {
     await this.#ask(op, 'POST', agentPaths.replies(commandId), reply, 5)
   }
 
+  async bundlePart(op: Operation, sha256: string, offset: number): Promise<Uint8Array<ArrayBuffer>> {
+    return (await this.#ask(op, 'GET', agentPaths.bundle(sha256, offset), undefined, PATIENT_TRIES)).bytes
+  }
+
   openSession(op: Operation, jobId: string): Promise<AgentSession> {
     return this.#post(op, agentPaths.sessions, { jobId }, agentSessionShape, PATIENT_TRIES)
   }
@@ -79,10 +85,14 @@ export class ServerConnection {
   }
 
   /** For stores of a session, also those of other threads. */
-  access(sessionId: string, use: SessionAccess['use'], bytesPerSecond: number | undefined): SessionAccess {
+  access(
+    sessionId: string,
+    use: SessionAccess['use'],
+    { throttle: shared, isNarrow }: { readonly throttle: SharedThrottle | undefined; readonly isNarrow: boolean },
+  ): SessionAccess {
     const { url, agentId, certificate, privateKey, server } = this.identity
-    const throttle = bytesPerSecond === undefined ? {} : { throttle: aThrottle(bytesPerSecond) }
-    return { url, agentId, sessionId, epoch: this.#signer.epoch, use, identity: { certificate, privateKey, server }, ...throttle }
+    const throttle = shared ? { throttle: shared } : {}
+    return { url, agentId, sessionId, epoch: this.#signer.epoch, use, identity: { certificate, privateKey, server }, isNarrow, ...throttle }
   }
 
   async #post<T>(op: Operation, path: string, body: object, shape: Shape<T>, tries: number): Promise<T> {
@@ -93,7 +103,7 @@ export class ServerConnection {
     return readAnswer(answer, this.identity.url, shape, 'server')
   }
 
-  async #ask(op: Operation, method: 'POST' | 'DELETE', target: string, body: object | undefined, tries: number): Promise<Answer> {
+  async #ask(op: Operation, method: Method, target: string, body: object | undefined, tries: number): Promise<Answer> {
     const { epoch } = this.#signer
     try {
       return await this.#send(op, this.#signer, method, target, body, tries)
@@ -104,7 +114,7 @@ export class ServerConnection {
     }
   }
 
-  #send(op: Operation, signer: AgentSigner, method: 'POST' | 'DELETE', target: string, body: object | undefined, tries: number) {
+  #send(op: Operation, signer: AgentSigner, method: Method, target: string, body: object | undefined, tries: number) {
     const bytes = body && new TextEncoder().encode(JSON.stringify(body))
     const headers = () => ({
       ...(bytes ? { 'content-type': 'application/json' } : {}),

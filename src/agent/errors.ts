@@ -14,5 +14,11 @@ export const agentProgramError = defineErrors({
     kind: 'forbidden',
     hint: 'The administrator of the machine allows scripts by putting them into the agent’s scripts folder.',
   },
+  AGENT_BUNDLE_FAILED: { kind: 'unavailable', retry: 'later', hint: 'The single file could not be made: see why.' },
+  AGENT_UPDATE_DAMAGED: { kind: 'corrupt', retry: 'later', hint: 'Nothing was replaced. Publish the file on the server anew.' },
+  AGENT_UPDATE_IMPOSSIBLE: {
+    kind: 'invalid',
+    hint: 'The agent must run from a single file in a folder that it may write to; or replace the file by hand.',
+  },
   AGENT_WORKLOAD_UNKNOWN: { kind: 'invalid', hint: 'The agent may be older than the server: update it.' },
 })

@@ -13,6 +13,8 @@ export interface StartAgentOptions {
   readonly folder: string
   readonly disk: Disk
   readonly version: string
+  /** The single file from which it runs, where its server may replace that. */
+  readonly bundle?: string | undefined
   readonly onState: (state: AgentState) => void
 }
 
@@ -35,8 +37,8 @@ type Note = z.infer<typeof noteShape>
 const LOCK = 'LOCK'
 const NOTE = 'state.json'
 
-/** Until the signal is aborted. AGENT_NOT_ENROLLED, AGENT_RUNNING, and what `runAgent` ends with. */
-export async function startAgent(op: Operation, { folder, disk, version, onState }: StartAgentOptions): Promise<void> {
+/** Until the signal is aborted, or its program was replaced. AGENT_NOT_ENROLLED, AGENT_RUNNING, and what `runAgent` ends with. */
+export async function startAgent(op: Operation, { folder, disk, version, bundle, onState }: StartAgentOptions): Promise<'replaced'> {
   const identity = await readIdentity(disk, folder)
   if (!identity) throw notEnrolled(folder)
   const lock = await disk.lock(join(folder, LOCK))
@@ -48,8 +50,9 @@ export async function startAgent(op: Operation, { folder, disk, version, onState
     noted = noted.then(() => writeNote(disk, folder, entry)).catch(() => undefined)
   }
   try {
-    await runAgent(op, {
+    return await runAgent(op, {
       identity,
+      bundle,
       folder,
       version,
       onState: (state) => {

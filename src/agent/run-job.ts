@@ -4,19 +4,25 @@ import { toTimestamp } from '../base/clock.ts'
 import { hasCode, type PlainError, toPlainError } from '../base/errors.ts'
 import { type Operation, startOperation } from '../base/operation.ts'
 import { openWriteSession, Repository } from '../repository/index.ts'
-import { openStore, type StoreDescriptor } from '../storage/index.ts'
-import type { AgentSession, BackupTask, RestoreTask } from '../wire/index.ts'
-import type { Workload } from '../workloads/index.ts'
+import { openStore, type SharedThrottle, type StoreDescriptor } from '../storage/index.ts'
+import type { AgentSession, BackupTask, RestoreTask, UpdateTask } from '../wire/index.ts'
+import { guardScripts, type Workload } from '../workloads/index.ts'
 import type { ServerConnection } from './connection.ts'
 import { agentProgramError } from './errors.ts'
 import { EventChannel } from './event-channel.ts'
-import { runScript, type ScriptRunner } from './scripts.ts'
+import { jobThrottle } from './job-throttle.ts'
+import { runScript } from './scripts.ts'
+import { replaceProgram } from './update.ts'
 
 export interface JobParts {
   readonly connection: ServerConnection
   readonly workloads: ReadonlyMap<string, Workload>
   readonly version: string
   readonly scriptsFolder: string
+  /** Its single file, where the server may replace it. */
+  readonly bundle?: string | undefined
+  /** What was made for a job and has to go again is noted there. */
+  readonly snapshotsFolder: string
 }
 
 /** A session ends with the server's process; what was sent is durable, so that each further one begins later. */
@@ -30,7 +36,7 @@ const NO_LOCK = { release: async () => {} }
 export async function runJob(
   outer: Operation,
   parts: JobParts,
-  task: BackupTask | RestoreTask,
+  task: BackupTask | RestoreTask | UpdateTask,
   stop: AbortController,
 ): Promise<PlainError | undefined> {
   const signal = AbortSignal.any([stop.signal, outer.signal])
@@ -46,7 +52,7 @@ export async function runJob(
   })
   channel.tell({ type: 'started', at: now() })
   try {
-    const report = task.kind === 'backup' ? await backUp(op, parts, task, channel) : await restore(op, parts, task)
+    const report = await work(op, parts, task, channel)
     await channel.end({ type: 'finished', at: now(), report })
     return undefined
   } catch (error) {
@@ -57,37 +63,61 @@ export async function runJob(
   }
 }
 
+async function work(op: Operation, parts: JobParts, task: BackupTask | RestoreTask | UpdateTask, channel: EventChannel) {
+  if (task.kind === 'backup') return backUp(op, parts, task, channel)
+  if (task.kind === 'restore') return restore(op, parts, task)
+  const { version, sha256 } = task
+  if (parts.bundle === undefined) throw agentProgramError('AGENT_UPDATE_IMPOSSIBLE', 'this agent does not take updates from its server')
+  await replaceProgram(op, parts.connection, task, parts.bundle)
+  return { version, sha256 }
+}
+
 async function backUp(op: Operation, parts: JobParts, task: BackupTask, channel: EventChannel): Promise<Record<string, unknown>> {
-  const { connection, version } = parts
   const workload = workloadOf(parts, task.workload)
-  // What a hook began (a snapshot, a database that holds still) is ended also when the job was cancelled.
+  if (!task.scripts) return backUpView(op, parts, task, channel, workload)
+  const { before, after, beforeArguments, afterArguments, timeoutMs } = task.scripts
+  // What a script began (a snapshot, a database that holds still) is ended also when the job was cancelled.
   const ending = unstoppable(op)
-  const scripts: ScriptRunner = (path, succeeded) =>
-    runScript(succeeded === undefined ? op : ending, {
-      path,
-      folder: parts.scriptsFolder,
-      timeoutMs: task.scripts?.timeoutMs ?? 0,
-      succeeded,
-      jobId: task.jobId,
-    })
+  const run = (path: string, succeeded: boolean | undefined) => {
+    const { scriptsFolder: folder } = parts
+    const isBefore = succeeded === undefined
+    const given = (isBefore ? beforeArguments : afterArguments) ?? []
+    return runScript(isBefore ? op : ending, { path, folder, timeoutMs, succeeded, jobId: task.jobId, arguments: given })
+  }
   let hasSucceeded = false
-  if (task.scripts?.before) await op.step('script before', () => scripts(task.scripts?.before as string, undefined))
+  const guard = await guardScripts(op, { folder: parts.snapshotsFolder, limitMs: timeoutMs })
   try {
-    const view = await op.step('consistent view', () => workload.openView(op, task))
+    if (before) await op.step('script before', () => run(before, undefined))
     try {
-      channel.step('view', view.note)
-      const report = await inSession(op, connection, task, async (answer, workerStore) => {
-        const repository = await openView(op, workerStore, answer, 'write')
-        const session = await openWriteSession(op, repository, NO_LOCK)
-        return workload.backUp(op, { task, view, session, workerStore, host: connection.identity.name, program: `terp ${version}` })
-      })
+      const report = await backUpView(op, parts, task, channel, workload)
       hasSucceeded = true
-      return { ...backupFacts(report), consistency: view.consistency, consistency_note: view.note }
+      return report
     } finally {
-      await view.release(ending)
+      if (after) await run(after, hasSucceeded).catch((error: unknown) => op.warn(toWarning(error)))
     }
   } finally {
-    if (task.scripts?.after) await scripts(task.scripts.after, hasSucceeded).catch((error: unknown) => op.warn(toWarning(error)))
+    await guard.end(ending)
+  }
+}
+
+async function backUpView(
+  op: Operation,
+  { connection, version }: JobParts,
+  task: BackupTask,
+  channel: EventChannel,
+  workload: Workload,
+): Promise<Record<string, unknown>> {
+  const view = await op.step('consistent view', () => workload.openView(op, task))
+  try {
+    channel.step('view', view.note)
+    const report = await inSession(op, connection, task, async (answer, workerStore) => {
+      const repository = await openView(op, workerStore, answer, 'write')
+      const session = await openWriteSession(op, repository, NO_LOCK)
+      return workload.backUp(op, { task, view, session, workerStore, host: connection.identity.name, program: `terp ${version}` })
+    })
+    return { ...backupFacts(report), consistency: view.consistency, consistency_note: view.note }
+  } finally {
+    await view.release(unstoppable(op))
   }
 }
 
@@ -106,9 +136,26 @@ async function inSession<T>(
   task: BackupTask | RestoreTask,
   work: (answer: AgentSession, store: StoreDescriptor) => Promise<T>,
 ): Promise<T> {
+  const over = new AbortController()
+  const throttle = jobThrottle(op, task, over.signal)
+  try {
+    return await inSessions(op, connection, task, throttle, work)
+  } finally {
+    over.abort()
+  }
+}
+
+async function inSessions<T>(
+  op: Operation,
+  connection: ServerConnection,
+  task: BackupTask | RestoreTask,
+  throttle: SharedThrottle | undefined,
+  work: (answer: AgentSession, store: StoreDescriptor) => Promise<T>,
+): Promise<T> {
   for (let sessions = 1; ; sessions++) {
     const answer = await connection.openSession(op, task.jobId)
-    const access = connection.access(answer.sessionId, task.kind, task.throttle)
+    const isNarrow = task.kind === 'backup' && task.compression === 'hard'
+    const access = connection.access(answer.sessionId, task.kind, { throttle, isNarrow })
     try {
       return await work(answer, { kind: 'session', access })
     } catch (error) {

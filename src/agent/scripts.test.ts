@@ -13,13 +13,14 @@ function aScript(t: TestContext, text: string, mode = 0o755) {
   mkdirSync(folder, { mode: 0o755 })
   writeFileSync(join(folder, 'hook'), `#!/bin/sh\n${text}\n`)
   chmodSync(join(folder, 'hook'), mode)
-  const run = (more: { timeoutMs?: number; succeeded?: boolean; path?: string; signal?: AbortSignal } = {}) =>
+  const run = (more: { args?: readonly string[]; timeoutMs?: number; succeeded?: boolean; path?: string; signal?: AbortSignal } = {}) =>
     runScript(startOperation(more.signal ? { signal: more.signal } : {}), {
       path: more.path ?? '/anywhere/hook',
       folder,
       timeoutMs: more.timeoutMs ?? 20_000,
       succeeded: more.succeeded,
       jobId: 'a'.repeat(32),
+      ...(more.args && { arguments: more.args }),
     })
   return { folder, run }
 }
@@ -32,6 +33,15 @@ test('it is told the job, and afterwards how that went', async (t) => {
   await run()
   await run({ succeeded: false })
   assert.equal(readFileSync(join(folder, 'out'), 'utf8'), `${'a'.repeat(32)} [] [] []\n${'a'.repeat(32)} [false] [false] []\n`)
+})
+
+test('§3.10: arguments of the group come as they are, whatever a shell would make of them, and how it went comes last', async (t) => {
+  const { folder, run } = aScript(t, 'for word in "$@"; do echo "<$word>"; done >> "$(dirname "$0")/out"')
+  const args = ['--db', 'a b', '$(touch here); `x`', '']
+  await run({ args })
+  await run({ args: ['z'], succeeded: true })
+  assert.equal(readFileSync(join(folder, 'out'), 'utf8'), '<--db>\n<a b>\n<$(touch here); `x`>\n<>\n<z>\n<true>\n')
+  await assert.rejects(run({ args: ['a\0b'] }), isForbidden)
 })
 
 test('a status that is not 0 is told with the last words', async (t) => {

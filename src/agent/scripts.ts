@@ -9,8 +9,6 @@ import { letOthersRun } from '../base/clock.ts'
 import type { Operation } from '../base/operation.ts'
 import { agentProgramError } from './errors.ts'
 
-export type ScriptRunner = (path: string, succeeded: boolean | undefined) => Promise<void>
-
 export interface ScriptRun {
   /** A name in the folder, or a path that ends with one. */
   readonly path: string
@@ -19,6 +17,8 @@ export interface ScriptRun {
   /** Of the backup, for the script after it; undefined before. */
   readonly succeeded: boolean | undefined
   readonly jobId: string
+  /** As the group says; after them comes how the backup went. */
+  readonly arguments?: readonly string[]
 }
 
 /** Others may not be able to change what runs as the agent. */
@@ -26,7 +26,10 @@ const WRITABLE_BY_OTHERS = 0o022
 const MOST_OUTPUT = 65_536
 
 /** AGENT_SCRIPT_FORBIDDEN, AGENT_SCRIPT_FAILED. */
-export async function runScript(op: Operation, { path, folder, timeoutMs, succeeded, jobId }: ScriptRun): Promise<void> {
+export async function runScript(
+  op: Operation,
+  { path, folder, timeoutMs, succeeded, jobId, arguments: given = [] }: ScriptRun,
+): Promise<void> {
   const name = basename(path)
   const program = join(folder, name)
   const place = await stat(folder).catch(() => undefined)
@@ -41,7 +44,10 @@ export async function runScript(op: Operation, { path, folder, timeoutMs, succee
     TERP_JOB: jobId,
     ...(succeeded === undefined ? {} : { TERP_SUCCEEDED: String(succeeded) }),
   }
-  const args = succeeded === undefined ? [] : [String(succeeded)]
+  for (const text of given)
+    if (text.includes('\0')) throw agentProgramError('AGENT_SCRIPT_FORBIDDEN', `an argument of ${name} has a zero byte`)
+  // No shell reads them.
+  const args = succeeded === undefined ? given : [...given, String(succeeded)]
   const { how, errors } = await run(op, program, args, env, timeoutMs)
   if (how !== undefined) throw agentProgramError('AGENT_SCRIPT_FAILED', `${name} ${how}: ${errors.trim().slice(-500)}`)
 }

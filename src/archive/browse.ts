@@ -10,12 +10,18 @@ export interface OpenedPoint {
   readonly tree: TreeReader
   readonly index: ChunkIndex
   readonly repository: Repository
+  /** Lets go of all that it holds open. An index that was handed in stays its owner's. */
+  close(): void
 }
 
 export async function openPoint(op: Operation, repository: Repository, point: RecoveryPoint, loaded?: ChunkIndex): Promise<OpenedPoint> {
   const index = loaded ?? (await repository.loadIndex(op)).index
   const tree = new TreeReader(repository, index, { root: Buffer.from(point.root, 'hex'), level: point.level })
-  return { point, tree, index, repository }
+  const close = () => {
+    tree.close()
+    if (!loaded) index.close()
+  }
+  return { point, tree, index, repository, close }
 }
 
 /** Without its first slash and those at its end. */
@@ -54,12 +60,16 @@ export async function* readFileContent(op: Operation, opened: OpenedPoint, entry
   const reader = new ChunkReader(opened.repository.store, opened.repository.keys)
   const zeros = Buffer.alloc(1_048_576)
   let last: { id: Buffer; content: Buffer } | undefined
-  for await (const extent of opened.tree.content(op, entry.extents)) {
-    if (extent.kind === 'hole') {
-      for (let left = extent.length; left > 0; left -= zeros.length) yield zeros.subarray(0, Math.min(left, zeros.length))
-      continue
+  try {
+    for await (const extent of opened.tree.content(op, entry.extents)) {
+      if (extent.kind === 'hole') {
+        for (let left = extent.length; left > 0; left -= zeros.length) yield zeros.subarray(0, Math.min(left, zeros.length))
+        continue
+      }
+      if (!last?.id.equals(extent.chunk)) last = { id: extent.chunk, content: await reader.read(op, locate(opened.index, extent.chunk)) }
+      yield last.content.subarray(extent.offset, extent.offset + extent.length)
     }
-    if (!last?.id.equals(extent.chunk)) last = { id: extent.chunk, content: await reader.read(op, locate(opened.index, extent.chunk)) }
-    yield last.content.subarray(extent.offset, extent.offset + extent.length)
+  } finally {
+    reader.close()
   }
 }

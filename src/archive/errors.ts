@@ -27,5 +27,6 @@ export const archiveError = defineErrors({
   NAME_HOSTILE: { kind: 'forbidden', hint: 'This name would leave the target; it was not restored.' },
   KIND_SKIPPED: { kind: 'invalid', hint: 'Sockets are made again by the programs that own them.' },
   VIEW_UNPROVEN_CHUNK: { kind: 'forbidden', hint: 'The agent may be faulty or taken over: look at its log, and enrol it anew.' },
+  VIEW_COMMITTED: { kind: 'conflict', hint: 'The recovery point was made by an earlier attempt: nothing is to be done.' },
   METADATA_PARTIAL: { kind: 'forbidden', hint: 'Run the restore as root to get back owners, devices and protected attributes.' },
 })

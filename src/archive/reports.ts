@@ -23,6 +23,8 @@ export interface BackupReport {
 }
 
 export type Overwrite = 'never' | 'if-changed' | 'always' | 'copy'
+/** Whose owners, modes and ACLs restored files get. */
+export type Security = 'recovery-point' | 'destination'
 
 export interface RestoredItem {
   readonly path: string

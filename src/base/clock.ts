@@ -67,7 +67,9 @@ export function letOthersRun(): Promise<void> {
 
 /** A clock that stands still until a test moves it. */
 export class ManualClock implements Clock {
+  /** Never goes back. */
   #nowMs: number
+  #aheadMs = 0
   #sleepers: { at: number; wake: () => void }[] = []
 
   constructor(nowMs = 1_700_000_000_000) {
@@ -75,7 +77,7 @@ export class ManualClock implements Clock {
   }
 
   nowMs(): number {
-    return this.#nowMs
+    return this.#nowMs + this.#aheadMs
   }
 
   monotonicMs(): number {
@@ -86,6 +88,11 @@ export class ManualClock implements Clock {
     return new Promise((wake) => {
       this.#sleepers.push({ at: this.#nowMs + ms, wake })
     })
+  }
+
+  /** Somebody sets the clock: no time passes, and who sleeps goes on sleeping. */
+  jump(ms: number): void {
+    this.#aheadMs += ms
   }
 
   advance(ms: number): void {

@@ -183,6 +183,14 @@ export class Agents {
     return row.counter_epoch
   }
 
+  /** Of all agents: numbers that may have been given are not given again, after a catalog of before came back. */
+  async skipEpochs(count: number): Promise<void> {
+    await this.#context.db
+      .updateTable('agents')
+      .set((eb) => ({ counter_epoch: eb('counter_epoch', '+', count), counter: 0 }))
+      .execute()
+  }
+
   /** False for a request that came before: its counter is not above the highest of its epoch, or its epoch is over. */
   async acceptCounter(id: string, epoch: number, counter: number): Promise<boolean> {
     const result = await this.#context.db

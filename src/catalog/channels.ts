@@ -156,6 +156,11 @@ export class Deliveries {
     await this.#update(id, { state: 'sent', ended_ms: this.#context.clock.nowMs(), last_error: null })
   }
 
+  /** Not before then: it was not tried. */
+  async postpone(ids: readonly string[], dueMs: number): Promise<void> {
+    await this.#context.db.updateTable('deliveries').set({ due_ms: dueMs }).where('id', 'in', ids).where('state', '=', 'pending').execute()
+  }
+
   /** Once more at `retryMs`; without one, given up. */
   async failed(id: string, error: string, retryMs?: number): Promise<void> {
     const end =

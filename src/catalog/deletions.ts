@@ -96,6 +96,26 @@ export class Deletions {
     return row && present(row)
   }
 
+  /** The recovery points of the source lie on another pool volume now. */
+  async moveTo(sourceId: string, poolId: string): Promise<void> {
+    await this.#context.db
+      .updateTable('deletions')
+      .set({ pool_id: poolId })
+      .where('source_id', '=', sourceId)
+      .where('state', 'in', ['held', 'due'])
+      .execute()
+  }
+
+  /** None that is decided goes before this. */
+  async postpone(untilMs: number): Promise<void> {
+    await this.#context.db
+      .updateTable('deletions')
+      .set({ due_ms: untilMs })
+      .where('state', 'in', ['held', 'due'])
+      .where('due_ms', '<', untilMs)
+      .execute()
+  }
+
   /** Whose time has come; the oldest first. */
   async due(nowMs: number, limit = 1000): Promise<Deletion[]> {
     const rows = await this.#context.db

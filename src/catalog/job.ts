@@ -73,6 +73,9 @@ export interface JobFilter {
   readonly poolId?: string | undefined
   readonly fromMs?: number | undefined
   readonly untilMs?: number | undefined
+  readonly minElapsedMs?: number | undefined
+  readonly minBytes?: number | undefined
+  readonly isAdHoc?: boolean | undefined
 }
 
 export function present(row: JobRow): Job {

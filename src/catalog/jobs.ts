@@ -99,12 +99,24 @@ export class Jobs {
     if (filter.poolId !== undefined) query = query.where('pool_id', '=', filter.poolId)
     if (filter.fromMs !== undefined) query = query.where('created_ms', '>=', filter.fromMs)
     if (filter.untilMs !== undefined) query = query.where('created_ms', '<', filter.untilMs)
+    if (filter.minBytes !== undefined) query = query.where('bytes_transferred', '>=', filter.minBytes)
+    if (filter.isAdHoc !== undefined) query = query.where('is_ad_hoc', '=', filter.isAdHoc ? 1 : 0)
+    if (filter.minElapsedMs !== undefined) {
+      const { minElapsedMs } = filter
+      const nowMs = this.#context.clock.nowMs()
+      query = query.where((eb) => eb(eb(eb.fn.coalesce('finished_ms', eb.val(nowMs)), '-', eb.ref('started_ms')), '>=', minElapsedMs))
+    }
     if (after) query = query.where((eb) => eb(eb.refTuple('created_ms', 'id'), '<', eb.tuple(...after)))
     return await query.orderBy('created_ms', 'desc').orderBy('id', 'desc').limit(limit).execute()
   }
 
   /** Whose time has come, and whose lock is free; the most urgent first, then the one that waits longest. */
-  async ready(options: { readonly limit: number; readonly types?: readonly JobType[] | undefined }): Promise<Job[]> {
+  async ready(options: {
+    readonly limit: number
+    /** Passed over. */
+    readonly offset?: number | undefined
+    readonly types?: readonly JobType[] | undefined
+  }): Promise<Job[]> {
     let query = this.#context.db
       .selectFrom('jobs')
       .selectAll()
@@ -126,7 +138,11 @@ export class Jobs {
         ]),
       )
     if (options.types !== undefined) query = query.where('type', 'in', options.types)
-    const rows = await query.orderBy('priority', 'desc').orderBy('due_ms').orderBy('id').limit(options.limit).execute()
+    const sorted = query.orderBy('priority', 'desc').orderBy('due_ms').orderBy('id')
+    const rows = await sorted
+      .limit(options.limit)
+      .offset(options.offset ?? 0)
+      .execute()
     return rows.map(present)
   }
 

@@ -128,6 +128,20 @@ export class Pools {
     await this.#context.db.updateTable('pools').set({ repository_id: repositoryId }).where('id', '=', id).execute()
   }
 
+  /** It is mounted elsewhere now. CATALOG_NAME_TAKEN when another volume is there. */
+  async relocate(id: string, folder: string): Promise<void> {
+    try {
+      const { numUpdatedRows } = await this.#context.db
+        .updateTable('pools')
+        .set((eb) => ({ folder, version: eb('version', '+', 1) }))
+        .where('id', '=', id)
+        .executeTakeFirst()
+      if (numUpdatedRows !== 1n) throw notFound('pool volume', id)
+    } catch (error) {
+      throw isUniqueViolation(error) ? nameTaken('pool volume', folder) : error
+    }
+  }
+
   async recordUsage(id: string, usage: Omit<PoolUsage, 'atMs'>): Promise<void> {
     const row: PoolUsageRow = {
       pool_id: id,

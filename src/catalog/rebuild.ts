@@ -1,8 +1,11 @@
 /**
  * The cache of the store, made again from it, and compared with it. The store lists what it holds; the catalog then holds exactly that. What only
- * the catalog knows of a point (pins, legal holds, verifications, when it expires) stays with the point.
+ * the catalog knows of a point (its kind, pins, legal holds, verifications, when it expires) stays with the point.
+ *
+ * A point may stand on two pool volumes, while it is moved and until the copy that it leaves is given up. Then the one that the catalog names counts, as long as that
+ * volume has it. Of a volume that nobody could list nothing is said, and nothing is forgotten.
  */
-import type { Kysely, Transaction } from 'kysely'
+import type { Kysely } from 'kysely'
 import { letOthersRun } from '../base/clock.ts'
 import { transact } from '../sqlite/index.ts'
 import type { CatalogContext } from './context.ts'
@@ -14,6 +17,8 @@ export interface PoolFacts {
   readonly poolId: string
   readonly sources: readonly SourceFacts[]
   readonly points: readonly PointFacts[]
+  /** Names of manifests that are there and can not be read: what the catalog knows of those points is all that is known. */
+  readonly unread?: readonly string[]
 }
 
 export interface SourceFacts {
@@ -31,6 +36,8 @@ export interface StoreComparison {
   /** In the catalog; the store does not hold them. */
   readonly missing: readonly string[]
   readonly different: readonly { readonly id: string; readonly fields: readonly string[] }[]
+  /** On a volume that is not the one which the catalog names, and on that too. Nothing is wrong with them; they take room. */
+  readonly copies: readonly { readonly id: string; readonly sourceId: string; readonly poolId: string }[]
 }
 
 export interface RebuildReport {
@@ -50,38 +57,39 @@ export class StoreMirror {
   }
 
   /** Changes nothing. Empty lists: they agree. */
-  async compare(facts: PoolFacts): Promise<StoreComparison> {
-    return compare(await rowsOf(this.#context.db, facts.poolId), facts.points)
+  async compare(...pools: readonly PoolFacts[]): Promise<StoreComparison> {
+    return compare(await this.#remembered(this.#context.db, pools), pools).comparison
   }
 
   /**
-   * One transaction for a pool: whoever reads sees all of it as it was, or as it is. Sources that are unknown are added without an agent or a
+   * One transaction for all of them: whoever reads sees everything as it was, or as it is. Sources that are unknown are added without an agent or a
    * group, inactive: nobody protects them, and their points can be restored.
    */
-  async rebuild(facts: PoolFacts): Promise<RebuildReport> {
+  async rebuild(...pools: readonly PoolFacts[]): Promise<RebuildReport> {
     return await transact(this.#context.db, async (transaction) => {
-      const sourcesAdded = await this.#addSources(transaction, facts)
-      const { unknown, missing, different } = compare(await rowsOf(transaction, facts.poolId), facts.points)
-      const toWrite = new Set([...unknown, ...different.map(({ id }) => id)])
+      let sourcesAdded = 0
+      for (const facts of pools) sourcesAdded += await this.#addSources(transaction, facts)
+      const { comparison, toWrite } = compare(await this.#remembered(transaction, pools), pools)
+      const isUnknown = new Set(comparison.unknown)
       let written = 0
-      for (const point of facts.points) {
-        if (!toWrite.has(point.id)) continue
+      for (const point of toWrite) {
         // The database is ours until the end of the transaction, the thread is not.
         if (++written % WRITTEN_AT_ONCE === 0) await letOthersRun()
         const row = toRow(point)
         await transaction
           .insertInto('recovery_points')
           .values({ ...row, ...UNTOUCHED, kind: 'full' })
-          // A row of another pool: the point was moved, and this is where it is. One that was given up: the store has it, so it is there.
-          .onConflict((conflict) => conflict.column('id').doUpdateSet({ ...row, state: 'valid' }))
+          // One that was given up: the store has it, so it is there.
+          .onConflict((conflict) => conflict.column('id').doUpdateSet({ ...row, ...(isUnknown.has(point.id) && { state: 'valid' }) }))
           .execute()
       }
-      for (const id of missing) await transaction.deleteFrom('recovery_points').where('id', '=', id).execute()
+      for (const id of comparison.missing) await transaction.deleteFrom('recovery_points').where('id', '=', id).execute()
+      const { unknown, missing, different } = comparison
       return { added: unknown.length, removed: missing.length, corrected: different.length, sourcesAdded }
     })
   }
 
-  async #addSources(transaction: Transaction<Tables>, { poolId, sources }: PoolFacts): Promise<number> {
+  async #addSources(transaction: Kysely<Tables>, { poolId, sources }: PoolFacts): Promise<number> {
     const nowMs = this.#context.clock.nowMs()
     let added = 0
     for (const { id, name, workload, path } of sources) {
@@ -111,26 +119,57 @@ export class StoreMirror {
     }
     return added
   }
+
+  async #remembered(db: Kysely<Tables>, pools: readonly PoolFacts[]): Promise<Remembered> {
+    const rows = await db.selectFrom('recovery_points').selectAll().where('state', '<>', 'pruned').execute()
+    const sources = await db.selectFrom('data_sources').select(['id', 'pool_id']).execute()
+    return {
+      rows: new Map(rows.map((row) => [row.id, row])),
+      home: new Map(sources.map(({ id, pool_id }) => [id, pool_id])),
+      listed: new Set(pools.map(({ poolId }) => poolId)),
+    }
+  }
 }
 
-async function rowsOf(db: Kysely<Tables>, poolId: string): Promise<RecoveryPointRow[]> {
-  return await db.selectFrom('recovery_points').selectAll().where('pool_id', '=', poolId).where('state', '<>', 'pruned').execute()
+interface Remembered {
+  /** All that are there, as far as the catalog knows. */
+  readonly rows: ReadonlyMap<string, RecoveryPointRow>
+  /** The volume of each source. */
+  readonly home: ReadonlyMap<string, string | null>
+  /** Volumes of which it is known what they hold. */
+  readonly listed: ReadonlySet<string>
 }
 
-function compare(rows: readonly RecoveryPointRow[], points: readonly PointFacts[]): StoreComparison {
-  const known = new Map(rows.map((row) => [row.id, row]))
+function compare({ rows, home, listed }: Remembered, pools: readonly PoolFacts[]): { comparison: StoreComparison; toWrite: PointFacts[] } {
+  const places = new Map<string, PointFacts[]>()
+  for (const { points } of pools) for (const point of points) places.set(point.id, [...(places.get(point.id) ?? []), point])
   const unknown: string[] = []
   const different: { id: string; fields: string[] }[] = []
-  for (const point of points) {
-    const row = known.get(point.id)
-    known.delete(point.id)
+  const copies: { id: string; sourceId: string; poolId: string }[] = []
+  const toWrite: PointFacts[] = []
+  for (const [id, found] of places) {
+    const row = rows.get(id)
+    // It is where the catalog says, on a volume that could not be listed: what is found is a copy of it.
+    const isElsewhere = row !== undefined && !listed.has(row.pool_id)
+    const wanted = row?.pool_id ?? home.get((found[0] as PointFacts).sourceId)
+    const point = found.find(({ poolId }) => poolId === wanted) ?? (found[0] as PointFacts)
+    for (const { poolId, sourceId } of found) if (isElsewhere || poolId !== point.poolId) copies.push({ id, sourceId, poolId })
+    if (isElsewhere) continue
     if (row === undefined) {
-      unknown.push(point.id)
+      unknown.push(id)
+      toWrite.push(point)
       continue
     }
     const remembered = toFacts(row)
     const fields = (Object.keys(remembered) as (keyof PointFacts)[]).filter((field) => remembered[field] !== point[field])
-    if (fields.length > 0) different.push({ id: point.id, fields })
+    if (fields.length === 0) continue
+    different.push({ id, fields })
+    toWrite.push(point)
   }
-  return { points: points.length, unknown, missing: [...known.keys()], different }
+  const unread = new Set(pools.flatMap(({ poolId, unread: names = [] }) => names.map((name) => `${poolId} ${name}`)))
+  const isMissing = ({ id, pool_id, object_name }: RecoveryPointRow) =>
+    listed.has(pool_id) && !places.has(id) && !unread.has(`${pool_id} ${object_name}`)
+  const missing = [...rows.values()].filter(isMissing).map(({ id }) => id)
+  const points = pools.reduce((sum, pool) => sum + pool.points.length, 0)
+  return { comparison: { points, unknown, missing, different, copies }, toWrite }
 }

@@ -171,6 +171,11 @@ test('a deletion is decided once, may be held, undone and done, and nothing twic
     (await deletions.due(clock.nowMs())).map(({ pointId }) => pointId),
     ['p1'],
   )
+  // After a catalog of before came back.
+  await deletions.postpone(clock.nowMs() + DAY_MS)
+  assert.deepEqual(await deletions.due(clock.nowMs()), [])
+  clock.advance(DAY_MS)
+  assert.equal((await deletions.due(clock.nowMs())).length, 1)
   await assert.rejects(deletions.done(held?.id ?? ''), isCode('CATALOG_STATE_CONFLICT'))
   await deletions.approve(held?.id ?? '', { by: 'ada', dueMs: clock.nowMs() })
   await deletions.undo(held?.id ?? '', 'ada')
@@ -235,13 +240,56 @@ test('a rebuild makes the cache what the store is, and leaves what only the cata
     unknown: [strange.id],
     missing: [aPoint('', '', 3).id],
     different: [{ id: aPoint('', '', 2).id, fields: ['bytes'] }],
+    copies: [],
   }
   assert.deepEqual(await catalog.mirror.compare(facts), differences)
   assert.deepEqual(await catalog.mirror.rebuild(facts), { added: 1, removed: 1, corrected: 1, sourcesAdded: 1 })
-  assert.deepEqual(await catalog.mirror.compare(facts), { points: 3, unknown: [], missing: [], different: [] })
+  assert.deepEqual(await catalog.mirror.compare(facts), { points: 3, unknown: [], missing: [], different: [], copies: [] })
   assert.equal((await catalog.points.get(aPoint('', '', 1).id)).hasLegalHold, true)
   assert.equal((await catalog.sources.get('f'.repeat(32))).state, 'inactive')
   assert.equal((await catalog.sources.get(sourceId)).name, 'srv1:/home')
+})
+
+test('a point on two volumes counts where the catalog has it; when that volume lost it, where it is', async (t) => {
+  const { catalog } = await aCatalog(t)
+  const { sourceId, poolId } = await aSource(catalog)
+  const other = (await catalog.pools.add({ name: 'other', folder: '/other' })).id
+  const facts = (pool: string, ...numbers: number[]) => ({
+    poolId: pool,
+    sources: [],
+    points: numbers.map((n) => {
+      const { kind, ...point } = aPoint(sourceId, pool, n)
+      return point
+    }),
+  })
+  await catalog.points.record(aPoint(sourceId, poolId, 1))
+  await catalog.points.pin(aPoint('', '', 1).id, { note: 'mine' })
+  const id = aPoint('', '', 1).id
+  const agreed = { points: 2, unknown: [], missing: [], different: [], copies: [{ id, sourceId, poolId: other }] }
+  assert.deepEqual(await catalog.mirror.compare(facts(other, 1), facts(poolId, 1)), agreed)
+  // Of a volume that could not be listed nothing is forgotten.
+  assert.deepEqual((await catalog.mirror.compare(facts(other, 1))).missing, [])
+  await catalog.mirror.rebuild(facts(other, 1))
+  assert.equal((await catalog.points.get(id)).poolId, poolId)
+  assert.deepEqual((await catalog.mirror.compare(facts(other, 1), facts(poolId))).different, [{ id, fields: ['poolId'] }])
+  await catalog.mirror.rebuild(facts(other, 1), facts(poolId))
+  const moved = await catalog.points.get(id)
+  assert.deepEqual([moved.poolId, moved.pinNote], [other, 'mine'])
+})
+
+test('a point whose manifest is there and can not be read keeps what only the catalog knows of it', async (t) => {
+  const { catalog } = await aCatalog(t)
+  const { sourceId, poolId } = await aSource(catalog)
+  const [one, two] = [aPoint(sourceId, poolId, 1), aPoint(sourceId, poolId, 2)]
+  for (const point of [one, two]) await catalog.points.record(point)
+  await catalog.points.setLegalHold(one.id, true)
+  const { kind: _, ...sound } = two
+  const facts = { poolId, sources: [], points: [sound], unread: [one.objectName] }
+  assert.deepEqual((await catalog.mirror.compare(facts)).missing, [])
+  await catalog.mirror.rebuild(facts)
+  assert.equal((await catalog.points.get(one.id)).hasLegalHold, true)
+  // Of that name on another volume: then it is gone from this one.
+  assert.deepEqual((await catalog.mirror.compare({ ...facts, unread: ['points/9'] })).missing, [one.id])
 })
 
 test('a catalog that lost all points has them again after a rebuild', async (t) => {

@@ -2,6 +2,7 @@
  * Recovery points as the catalog remembers them. The store is the truth: a row is written after the point is durable, and can be made again from
  * it (rebuild.ts). Only pins, legal holds and results of verification are the catalog's own.
  */
+import { sql } from 'kysely'
 import type { DiskPointState } from '../protection/index.ts'
 import type { CatalogContext } from './context.ts'
 import { notFound } from './errors.ts'
@@ -48,6 +49,8 @@ export interface SourceSummary {
   readonly newestMs: number
   readonly newestId: string
   readonly lastVerifiedMs: number | undefined
+  /** The newest moment whose data can be restored, as far as is known. */
+  readonly newestGoodMs: number | undefined
 }
 
 /** `pinnedUntilMs` of a pin without an end. */
@@ -60,13 +63,13 @@ export class RecoveryPoints {
     this.#context = context
   }
 
-  /** Again, if it is there: the same row, since a job that is resumed reports twice. */
+  /** Again, if it is there: the same row, since a job that is resumed reports twice, and what was found in the store alone has no kind of its own. */
   async record(point: PointFacts & { readonly kind: string }): Promise<void> {
     const facts = toRow(point)
     await this.#context.db
       .insertInto('recovery_points')
       .values({ ...facts, ...UNTOUCHED, kind: point.kind })
-      .onConflict((conflict) => conflict.column('id').doUpdateSet(facts))
+      .onConflict((conflict) => conflict.column('id').doUpdateSet({ ...facts, kind: point.kind }))
       .execute()
   }
 
@@ -134,19 +137,22 @@ export class RecoveryPoints {
     return row && present(row)
   }
 
-  /** Of all sources at once. */
-  async summaries(): Promise<SourceSummary[]> {
-    const rows = await this.#context.db
-      .selectFrom('recovery_points')
+  /** Of all sources at once, or of some. */
+  async summaries(sourceIds?: readonly string[]): Promise<SourceSummary[]> {
+    const valid = this.#context.db.selectFrom('recovery_points').where('state', '=', 'valid')
+    const wanted = sourceIds === undefined ? valid : valid.where('source_id', 'in', sourceIds)
+    const rows = await wanted
       // SQLite takes the other columns from the row that has the maximum, if there is exactly one max() or min(): so the oldest is asked apart.
       .select((eb) => ['source_id', 'id', eb.fn.countAll<number>().as('points'), eb.fn.max<number>('finished_ms').as('newest')])
-      .where('state', '=', 'valid')
       .groupBy('source_id')
       .execute()
-    const others = await this.#context.db
-      .selectFrom('recovery_points')
-      .select((eb) => ['source_id', eb.fn.min<number>('finished_ms').as('oldest'), eb.fn.max<number | null>('verified_ms').as('verified')])
-      .where('state', '=', 'valid')
+    const others = await wanted
+      .select((eb) => [
+        'source_id',
+        eb.fn.min<number>('finished_ms').as('oldest'),
+        eb.fn.max<number | null>('verified_ms').as('verified'),
+        sql<number | null>`max(case when verified_result is not 'damaged' then min(started_ms, finished_ms) end)`.as('good'),
+      ])
       .groupBy('source_id')
       .execute()
     const other = new Map(others.map((row) => [row.source_id, row]))
@@ -157,6 +163,7 @@ export class RecoveryPoints {
       newestMs: row.newest,
       oldestMs: other.get(row.source_id)?.oldest ?? row.newest,
       lastVerifiedMs: other.get(row.source_id)?.verified ?? undefined,
+      newestGoodMs: other.get(row.source_id)?.good ?? undefined,
     }))
   }
 
@@ -184,9 +191,29 @@ export class RecoveryPoints {
     await this.#update(id, { verified_ms: this.#context.clock.nowMs(), verified_result: result })
   }
 
-  /** After all of it is durable in the other pool. */
-  async moveTo(id: string, poolId: string, objectName: string): Promise<void> {
-    await this.#update(id, { pool_id: poolId, object_name: objectName })
+  /** With what it has of a source, and how many of them. Also of points that are on their way out. */
+  async sourcesOn(poolId: string): Promise<{ readonly sourceId: string; readonly points: number; readonly storedBytes: number }[]> {
+    const rows = await this.#context.db
+      .selectFrom('recovery_points')
+      .select((eb) => ['source_id', eb.fn.countAll<number>().as('points'), eb.fn.sum<number>('stored_bytes').as('stored')])
+      .where('pool_id', '=', poolId)
+      .where('state', '<>', 'pruned')
+      .groupBy('source_id')
+      .execute()
+    return rows.map((row) => ({ sourceId: row.source_id, points: row.points, storedBytes: row.stored }))
+  }
+
+  /** All of a source that are there, also those that are on their way out; the oldest first. */
+  async presentOf(sourceId: string): Promise<RecoveryPoint[]> {
+    const rows = await this.#context.db
+      .selectFrom('recovery_points')
+      .selectAll()
+      .where('source_id', '=', sourceId)
+      .where('state', '<>', 'pruned')
+      .orderBy('finished_ms')
+      .orderBy('id')
+      .execute()
+    return rows.map(present)
   }
 
   /** Rows of points that are gone for good. */

@@ -74,6 +74,11 @@ export class Sessions {
       .execute()
   }
 
+  /** Who it belongs to has just given password and second factor. */
+  async stepUp(id: string): Promise<void> {
+    await this.#context.db.updateTable('sessions').set({ stepped_up_ms: this.#context.clock.nowMs() }).where('id', '=', id).execute()
+  }
+
   /** False when the account has no such session. */
   async close(accountId: string, id: string): Promise<boolean> {
     const query = this.#context.db.deleteFrom('sessions').where('id', '=', id).where('account_id', '=', accountId)
@@ -83,6 +88,11 @@ export class Sessions {
   async closeAllOf(accountId: string, except?: string): Promise<void> {
     const query = this.#context.db.deleteFrom('sessions').where('account_id', '=', accountId)
     await query.where('id', '<>', except ?? '').execute()
+  }
+
+  /** Of everybody. */
+  async closeAll(): Promise<void> {
+    await this.#context.db.deleteFrom('sessions').execute()
   }
 
   /** The newest first. */

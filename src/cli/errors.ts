@@ -33,11 +33,16 @@ export const cliError = defineErrors({
     kind: 'unauthenticated',
     hint: 'Somebody may stand between. If the server has a new certificate, sign in with `terp login --fingerprint` and the one that it prints.',
   },
+  APPROVAL_WAITS: {
+    kind: 'forbidden',
+    hint: 'Another administrator sees it with `terp approval list`, and has it done with `terp approval approve`.',
+  },
   SECRET_NOT_GIVEN: { kind: 'unauthenticated', hint: 'Give it with an option, or run the command on a terminal.' },
   PROFILES_DAMAGED: { kind: 'invalid', hint: 'Remove the file and sign in again with `terp login`; it holds nothing else.' },
   ITEM_NOT_FOUND: { kind: 'not-found', hint: 'List what there is, and give its id, the beginning of its id, or its name.' },
   ITEM_AMBIGUOUS: { kind: 'invalid', hint: 'Give more of the id.' },
   POLICY_INVALID: { kind: 'invalid', hint: 'Mend the file at the place that is named; docs/cli.md says what it holds.' },
+  POLICY_REFUSED: { kind: 'conflict', hint: 'Change what the policy says at the lines that are named; nothing was changed on the server.' },
   ONE_KEY_SLOT: { kind: 'invalid', hint: 'If the only secret is lost, so is the pool: when you make one, use --recovery-key-out.' },
   SAMPLE_EMPTY: {
     kind: 'not-found',

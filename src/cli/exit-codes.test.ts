@@ -3,8 +3,10 @@ import { describe, it } from 'node:test'
 import { archiveError } from '../archive/index.ts'
 import { baseError, type ErrorDefinition } from '../base/errors.ts'
 import { pageError } from '../page/errors.ts'
+import { protectionError } from '../protection/index.ts'
 import { pruneError, repositoryError } from '../repository/index.ts'
 import { serverError } from '../server/errors.ts'
+import { poolError } from '../server/pools/errors.ts'
 import { storageError } from '../storage/index.ts'
 import { vaultError } from '../vault/errors.ts'
 import { wireError } from '../wire/index.ts'
@@ -16,6 +18,8 @@ const ALL: Readonly<Record<string, ErrorDefinition>> = {
   ...baseError.catalogue,
   ...cliError.catalogue,
   ...pageError.catalogue,
+  ...poolError.catalogue,
+  ...protectionError.catalogue,
   ...pruneError.catalogue,
   ...repositoryError.catalogue,
   ...serverError.catalogue,

@@ -63,6 +63,9 @@ export const EXIT_OF_CODE: Readonly<Record<string, ExitCode>> = {
   API_REQUEST_INVALID: EXIT_CODES.usage,
   ITEM_AMBIGUOUS: EXIT_CODES.usage,
   POLICY_INVALID: EXIT_CODES.usage,
+  POOL_FOLDER_INVALID: EXIT_CODES.usage,
+  // A rule, not a mistake in the request.
+  POOL_VOLUME_NOT_ALLOWED: EXIT_CODES.refused,
   // A secret that can't be right.
   PASSPHRASE_INVALID: EXIT_CODES.wrongSecret,
   KEY_FILE_INVALID: EXIT_CODES.wrongSecret,

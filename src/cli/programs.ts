@@ -2,7 +2,7 @@
 import type { PlainError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
 import type { Disk } from '../platform/index.ts'
-import type { Repository } from '../repository/index.ts'
+import type { Repository, Secret } from '../repository/index.ts'
 
 export interface Running {
   /** For people on this machine: an address to open or to call. */
@@ -67,9 +67,33 @@ export interface ServerFiles {
   readonly setupSecret: string | undefined
 }
 
+export interface ServerRestoreOptions {
+  readonly disk: Disk
+  /** Of a pool volume. */
+  readonly poolFolder: string
+  readonly secret: Secret
+  readonly dataFolder: string
+  /** Id of the copy, or its beginning; the newest by default. */
+  readonly copy?: string | undefined
+}
+
+export interface RestoredServer {
+  readonly dataFolder: string
+  readonly copy: { readonly id: string; readonly finishedMs: number }
+  readonly agents: number
+  readonly sources: number
+  readonly pools: readonly { readonly name: string; readonly folder: string; readonly isThere: boolean; readonly isMoved: boolean }[]
+}
+
 export interface ServerProgram {
+  restore(op: Operation, options: ServerRestoreOptions): Promise<RestoredServer>
   start(op: Operation, options: ServerStartOptions): Promise<RunningServer>
   look(disk: Disk, dataFolder: string): Promise<ServerFiles>
+  /** While no server runs on the folder. `secret`: a first password, to be shown once. */
+  resetAdministrator(
+    op: Operation,
+    options: { readonly disk: Disk; readonly dataFolder: string; readonly name: string | undefined },
+  ): Promise<{ readonly name: string; readonly secret: string; readonly isNew: boolean }>
 }
 
 export interface AgentEnrollOptions {
@@ -101,13 +125,27 @@ export type AgentState =
   | { readonly kind: 'job'; readonly jobId: string; readonly what: string }
   | { readonly kind: 'job-ended'; readonly jobId: string; readonly what: string; readonly error?: PlainError }
 
+export interface MadeBundle {
+  readonly path: string
+  readonly sizeBytes: number
+  readonly sha256: string
+  readonly version: string
+}
+
 export interface AgentProgram {
   enroll(op: Operation, options: AgentEnrollOptions): Promise<AgentIdentity>
   describe(folder: string, disk: Disk): Promise<AgentDescription>
-  /** Until the signal is aborted. */
+  /** Makes the agent a single file. */
+  bundle(op: Operation, options: { readonly out: string }): Promise<MadeBundle>
+  /** Until the signal is aborted. `acceptsUpdates`: its server may replace the file from which it runs; it goes on as what is in its place then. */
   start(
     op: Operation,
-    options: { readonly folder: string; readonly disk: Disk; readonly onState: (state: AgentState) => void },
+    options: {
+      readonly folder: string
+      readonly disk: Disk
+      readonly acceptsUpdates: boolean
+      readonly onState: (state: AgentState) => void
+    },
   ): Promise<void>
 }
 

@@ -17,7 +17,8 @@ export const ALERT_ADVICE = {
   'synchronisation-failed': 'Look at the job for why; it is tried again by itself.',
   'stop-protection-failed': 'Try again; nothing was deleted.',
   'new-computers': 'Enrol agents on those that hold data.',
-  'manual-replica-pending': 'Copy the data to the path that the source names, then run a consistency check.',
+  'manual-replica-pending':
+    'Copy the data to the folder that the alert names, or to any on the machine of the server, then run `terp source copy`.',
   'replica-scheduled': 'Nothing to do.',
   'disk-missing': 'Bring the disk back; its points can not be restored meanwhile.',
   'agent-incompatible': 'Update the agent.',

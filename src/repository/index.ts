@@ -1,7 +1,7 @@
 export { expire, openPoolWriter, openWriteSession, prune, verifyObjects } from './acts.ts'
 export { ChunkReader, locate, planReads, type Rooms } from './chunk-reader.ts'
 export { readConfiguration, removeConfiguration, writeConfiguration } from './configuration.ts'
-export { noteDamage } from './damage-list.ts'
+export { noteDamage, type Revision, readDamageList } from './damage-list.ts'
 export type { DamageList } from './damaged-chunks.ts'
 export { repositoryError } from './errors.ts'
 export type { RepositoryFormat } from './format/format-file.ts'

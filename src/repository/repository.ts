@@ -123,12 +123,14 @@ export class Repository {
     return new Repository(store, await readFormat(op, store, use), bundle)
   }
 
-  async listPoints(op: Operation, source?: string): Promise<PointListing> {
+  /** `from`: of a source, those from this number on. */
+  async listPoints(op: Operation, source?: string, from = 0): Promise<PointListing> {
     const points: RecoveryPoint[] = []
     const damaged: Finding[] = []
     const prefix = source === undefined ? 'points/' : `points/${sourceId(this.keys, source)}/`
     for await (const { name } of this.store.list(op, prefix)) {
-      if (!manifestOfName(name)) continue
+      const parts = manifestOfName(name)
+      if (!parts || parts.sequence < from) continue
       try {
         points.push(decodeManifest(this.keys, name, await this.store.get(op, name)))
       } catch (error) {
@@ -138,6 +140,14 @@ export class Repository {
     }
     points.sort((a, b) => (a.finished < b.finished ? -1 : a.finished > b.finished ? 1 : a.sequence - b.sequence))
     return { points, damaged }
+  }
+
+  /** By its number. POINT_NOT_FOUND, MANIFEST_DAMAGED. */
+  async pointOf(op: Operation, source: string, sequence: number): Promise<RecoveryPoint> {
+    for await (const { name } of this.store.list(op, `points/${sourceId(this.keys, source)}/`)) {
+      if (manifestOfName(name)?.sequence === sequence) return decodeManifest(this.keys, name, await this.store.get(op, name))
+    }
+    throw repositoryError('POINT_NOT_FOUND', `there is no recovery point ${sequence} of ${source}`)
   }
 
   /** `query` is an id, a unique prefix of one, or `latest`. POINT_NOT_FOUND, POINT_AMBIGUOUS, MANIFEST_DAMAGED. */

@@ -68,6 +68,8 @@ export interface NewPoint {
   readonly packs?: readonly string[]
   /** For a copy: when the original was finished. */
   readonly finished?: string
+  /** For a copy: the number of the original. The copy gets it, unless the source has that or a higher one here already. */
+  readonly sequence?: number
 }
 
 /** What a session has of the writer to which it belongs. */
@@ -88,7 +90,7 @@ export interface SessionHost {
   offer(listed: ListedPacks): void
   takeDamage(pack: string, chunk: string | undefined): void
   /** All that was taken. A prune that sees a point sees which copy of what it needs is the good one. */
-  noteDamage(op: Operation): Promise<void>
+  noteDamage(op: Operation): Promise<unknown>
   /** Durable, and listed by nobody, unless a segment failed half-way. */
   abandon(packs: readonly SealedPack[]): void
   /** Something was listed that other sessions were not told of: those that begin later find it in the index. */
@@ -332,7 +334,7 @@ export class WriteSession {
     // Its writer may have been killed before it was durable; then this one could survive a crash that takes the one before it.
     if (last && this.repository.format.kind === 'pool') await store.put(op, last.name, await store.get(op, last.name))
     const id = point.id ?? randomHex(op.random, 16)
-    const sequence = Math.max(last?.sequence ?? 0, lastExpired(deletion, source)) + 1
+    const sequence = Math.max(last?.sequence ?? 0, lastExpired(deletion, source), (point.sequence ?? 1) - 1) + 1
     const publicPart = { id, source, sequence, previous: last?.hash ?? null, ...(point.packs ? { packs: point.packs } : {}) }
     const body: ManifestBody = {
       id,

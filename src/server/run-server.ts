@@ -1,8 +1,7 @@
 /** The whole backup server: pool volumes with recovery and search, and the control plane, in the order in which they need each other. */
-import { join } from 'node:path'
 import type { Operation } from '../base/operation.ts'
 import { openAgentCertificate } from './agents/port-certificate.ts'
-import { dataPaths, makeFolders } from './data-folder.ts'
+import { dataPaths } from './data-folder.ts'
 import { type ControlPlane, makeControlPlane } from './jobs/control-plane.ts'
 import type { MakePart } from './part.ts'
 import { makePoolsPart, type PoolsPart } from './pools/pools-part.ts'
@@ -13,6 +12,8 @@ export interface RunServerOptions extends Omit<ServerOptions, 'parts'> {
   readonly agentPort: number
   /** As agents reach it, where that is another address. */
   readonly agentUrl?: string | undefined
+  /** After a change, until the configuration is copied. Other than usual only in tests. */
+  readonly copyAfterMs?: number | undefined
 }
 
 export interface WholeServer extends RunningServer {
@@ -20,7 +21,7 @@ export interface WholeServer extends RunningServer {
   readonly agentAddress: string
 }
 
-export async function runServer(op: Operation, { agentPort, agentUrl, ...options }: RunServerOptions): Promise<WholeServer> {
+export async function runServer(op: Operation, { agentPort, agentUrl, copyAfterMs, ...options }: RunServerOptions): Promise<WholeServer> {
   const { dataFolder, disk, host } = options
   const paths = dataPaths(dataFolder)
   let pools: PoolsPart | undefined
@@ -30,10 +31,11 @@ export async function runServer(op: Operation, { agentPort, agentUrl, ...options
     return pools
   }
   const makeControl: MakePart = async (context) => {
-    const copies = join(paths.folder, 'copies')
-    await makeFolders(disk, copies)
     const agents = { host, port: agentPort, url: agentUrl, ...(await openAgentCertificate(context.op, disk, paths)) }
-    control = await makeControlPlane(context, { pools: made(pools).keeper, agents, copyPath: join(copies, 'catalog.db') })
+    const { keeper, mover } = made(pools)
+    control = await makeControlPlane(context, { pools: keeper, agents, paths, disk, copyAfterMs })
+    control.engine.register(mover.kind())
+    control.check.onCopies = (op, copies) => mover.tidy(op, copies)
     return control
   }
   const server = await startServer(op, { ...options, parts: [makePools, makeControl] })

@@ -1,7 +1,7 @@
 /** A running server in a temporary folder, over real TLS, and people who use it. For tests. */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import { type Agent, request as httpsRequest } from 'node:https'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -108,7 +108,14 @@ export class Person {
   }
 }
 
-export async function aServer(t: Pick<TestContext, 'after'>, change: Partial<ServerOptions> = {}): Promise<TestServer> {
+type Start = (op: Operation, options: ServerOptions) => Promise<RunningServer>
+
+/** `startAs`: another way to start it, such as with all of its parts. */
+export async function aServer(
+  t: Pick<TestContext, 'after'>,
+  change: Partial<ServerOptions> = {},
+  startAs: Start = startServer,
+): Promise<TestServer> {
   const root = await mkdtemp(join(tmpdir(), 'terp-server-'))
   const clock = new ManualClock(fromTimestamp('2026-11-22T10:00:00.000Z'))
   const warnings: Warning[] = []
@@ -123,7 +130,7 @@ export async function aServer(t: Pick<TestContext, 'after'>, change: Partial<Ser
     version: '0.0.0-test',
     passwordCosts: { memoryKib: 1024, passes: 1 },
   }
-  const start = () => startServer(op, { ...options, ...change })
+  const start = () => startAs(op, { ...options, ...change })
   let running = await start()
   t.after(async () => {
     await running.close()
@@ -131,6 +138,8 @@ export async function aServer(t: Pick<TestContext, 'after'>, change: Partial<Ser
   })
 
   let administrator: Person | undefined
+  /** Who can agree to another administrator. */
+  let second: Person | undefined
   const server: TestServer = {
     clock,
     op,
@@ -157,8 +166,9 @@ export async function aServer(t: Pick<TestContext, 'after'>, change: Partial<Ser
       const admin = await server.administrator()
       await admin.stepUp()
       const made = await admin.send('/api/v1/accounts', { method: 'POST', body: { name, roles } })
-      if (made.status !== 201) throw new Error(made.text)
-      const person = new Person(server, name, made.json.password)
+      const { password } = made.status === 202 ? (await agree(made.json.approval.id)).result : made.json
+      if (password === undefined) throw new Error(made.text)
+      const person = new Person(server, name, password)
       await person.signIn()
       const body = { password: person.password, newPassword: `${GOOD_PASSWORD} 2` }
       const changed = await person.send('/api/v1/session/password', { method: 'PUT', body })
@@ -166,19 +176,28 @@ export async function aServer(t: Pick<TestContext, 'after'>, change: Partial<Ser
       person.password = body.newPassword
       if (person.me?.mustDo.includes('enrol-totp')) await person.enrolTotp()
       await person.send('/api/v1/session')
+      if (person.totpSecret !== undefined) second ??= person
       return person
     },
   }
   return server
+
+  async function agree(approvalId: string) {
+    if ((await second?.signIn())?.status !== 201) throw new Error('there is no second person')
+    const agreed = await second?.send(`/api/v1/approvals/${approvalId}/approve`, { method: 'POST' })
+    if (agreed?.status !== 200) throw new Error(agreed?.text)
+    return agreed.json
+  }
 }
 
 /** Over TLS, as it is: no redirects, no cookies of its own. The certificate is the server's own. */
-export function sendTo(url: string, path: string, { method = 'GET', body, headers = {} }: Sent = {}): Promise<Got> {
+export function sendTo(url: string, path: string, { method = 'GET', body, headers = {} }: Sent = {}, agent?: Agent): Promise<Got> {
   const { hostname, port } = new URL(url)
   const content = body === undefined ? undefined : JSON.stringify(body)
   const json = content === undefined ? {} : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(content)) }
   return new Promise((resolve, reject) => {
-    const options = { hostname, port, path, method, headers: { connection: 'close', ...json, ...headers }, rejectUnauthorized: false }
+    const sent = { ...(agent ? {} : { connection: 'close' }), ...json, ...headers }
+    const options = { hostname, port, path, method, headers: sent, rejectUnauthorized: false, ...(agent && { agent }) }
     const request = httpsRequest(options, (response) => {
       const parts: Buffer[] = []
       response.on('data', (part: Buffer) => parts.push(part))

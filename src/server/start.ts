@@ -2,6 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { baseError } from '../base/errors.ts'
 import type { Operation } from '../base/operation.ts'
+import { randomHex } from '../base/random.ts'
 import { openCatalog } from '../catalog/index.ts'
 import type { Disk } from '../platform/index.ts'
 import { auditRoutes } from './audit/routes.ts'
@@ -80,7 +81,7 @@ export async function startServer(outer: Operation, options: ServerOptions): Pro
     const tls = await openCertificate(op, disk, paths, options.certificate)
     const setupSecret = await openSetup({ catalog, op }, disk, paths)
 
-    const events = new EventHub()
+    const events = new EventHub(randomHex(op.random, 4))
     const context: ServerContext = { op, catalog, sealer, events, metrics: makeMetrics(options.version), version: options.version }
     countOnScrape(context)
     const passwords = new Passwords(op.random, options.passwordCosts)

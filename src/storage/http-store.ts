@@ -31,11 +31,13 @@ export interface HttpObjects {
   readonly tries?: number
   /** See `ObjectStore`. */
   readonly checksChunks?: boolean
+  readonly isNarrow?: boolean
 }
 
 export class HttpStore implements ObjectStore {
   readonly description: string
   readonly checksChunks: boolean
+  readonly isNarrow: boolean
   readonly #objects: HttpObjects
   readonly #url: string
   readonly #fetch: Fetch
@@ -43,6 +45,7 @@ export class HttpStore implements ObjectStore {
   constructor(objects: HttpObjects, fetch: Fetch) {
     this.description = objects.description
     this.checksChunks = objects.checksChunks ?? false
+    this.isNarrow = objects.isNarrow ?? false
     this.#objects = objects
     this.#url = objects.url.replace(/\/+$/, '')
     this.#fetch = fetch
@@ -100,8 +103,10 @@ export class HttpStore implements ObjectStore {
     checkObjectPrefix(prefix)
     let last: string | undefined
     for (;;) {
-      const query = new URLSearchParams({ prefix, ...(last !== undefined && { after: last }) })
-      const answer = await this.#ask(op, { method: 'GET', target: `${this.#objects.list}?${query}` })
+      const query = new URLSearchParams({ ...(prefix !== '' && { prefix }), ...(last !== undefined && { after: last }) })
+      // Without a question mark where nothing follows: it would not reach the other side, and is signed.
+      const target = query.size === 0 ? this.#objects.list : `${this.#objects.list}?${query}`
+      const answer = await this.#ask(op, { method: 'GET', target })
       const page = readAnswer(answer, this.#url, listShape, this.#objects.peer)
       for (const info of page.objects) {
         if (!isNext(info.name, prefix, last))

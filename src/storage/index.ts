@@ -22,7 +22,7 @@ export {
 export { openStore, type StoreDescriptor } from './open-store.ts'
 export type { PinnedIdentity } from './pinned-fetch.ts'
 export type { SessionAccess } from './session-store.ts'
-export { aThrottle, type SharedThrottle } from './throttle.ts'
+export { aThrottle, type SharedThrottle, setRate } from './throttle.ts'
 export type { RecoverySession, Registration, RegistrationOptions } from './vault-registration.ts'
 export type { VaultAccess } from './vault-store.ts'
 export { openRecovery, openVaultStore, pinnedFetch, registerServer } from './vaults.ts'

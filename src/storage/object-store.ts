@@ -65,6 +65,9 @@ export interface ObjectStore {
 
   /** Whoever takes the packs decompresses each chunk, and compares it with its id, before it answers that it has them. */
   readonly checksChunks?: boolean
+
+  /** The way to it is slow: what goes there is worth compressing harder. */
+  readonly isNarrow?: boolean
 }
 
 /** What only the owner of a pool may do. The vault's client has no such verb. */

@@ -7,7 +7,7 @@ import type { ClientRequest, IncomingMessage } from 'node:http'
 import { Agent, request } from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import type { Fetch, Fetched } from '../wire/index.ts'
-import { wireError } from '../wire/index.ts'
+import { agentLimits, wireError } from '../wire/index.ts'
 import type { Pace } from './throttle.ts'
 
 export interface PinnedIdentity {
@@ -24,12 +24,23 @@ export interface PinnedFetchOptions {
   readonly pace?: Pace
   readonly pieceBytes?: number
   readonly silenceMs?: number
+  /** The same for what has a body that takes work. */
+  readonly workMs?: number
 }
 
 /** Idle connections are let go of after this. */
 const IDLE_MS = 60_000
 /** Without a byte from the other side for so long, a connection counts as dead. */
 const SILENCE_MS = 90_000
+/**
+ * A pack is answered for when all in it was checked and is durable. A server that has hundreds to check takes its time, and who gives up makes it longer: the pack comes again.
+ * Half of a lease.
+ */
+const WORK_MS = agentLimits.leaseMs / 2
+/** Of a body that is more than a message. */
+const WORK_BYTES = 65_536
+/** What is written at once is held once more, encrypted, until it is out: of a whole pack that would be much. */
+const PIECE_BYTES = 2 * 1024 * 1024
 const MOST_SOCKETS = 16
 /** A server that answers more than any object has is not one of ours. */
 const MOST_ANSWER_BYTES = 80 * 1024 * 1024
@@ -42,7 +53,27 @@ export function publicKeySha256(certificate: X509Certificate | string): string {
     .digest('hex')
 }
 
-export function pinnedFetch({ certificate, privateKey, server }: PinnedIdentity, options: PinnedFetchOptions = {}): Fetch {
+export function pinnedFetch(identity: PinnedIdentity, options: PinnedFetchOptions = {}): Fetch {
+  const connections = connectionsOf(identity)
+  return (input, init) => send({ ...connections, ...options }, input, init)
+}
+
+interface Connections {
+  readonly agent: Agent
+  readonly server: string
+  /** Those whose other end was looked at. */
+  readonly known: WeakSet<TLSSocket>
+}
+
+interface Way extends Connections, PinnedFetchOptions {}
+
+const all = new Map<string, Connections>()
+
+/** The same for all on this thread who speak as this client to this server: to begin one takes two journeys, and proofs on both sides. */
+function connectionsOf({ certificate, privateKey, server }: PinnedIdentity): Connections {
+  const key = `${server} ${certificate}`
+  const there = all.get(key)
+  if (there) return there
   const agent = new Agent({
     keepAlive: true,
     maxSockets: MOST_SOCKETS,
@@ -55,20 +86,17 @@ export function pinnedFetch({ certificate, privateKey, server }: PinnedIdentity,
     rejectUnauthorized: false,
     checkServerIdentity: () => undefined,
   })
-  const known = new WeakSet<TLSSocket>()
-  return (input, init) => send({ agent, server, known, ...options }, input, init)
-}
-
-interface Way extends PinnedFetchOptions {
-  readonly agent: Agent
-  readonly server: string
-  readonly known: WeakSet<TLSSocket>
+  const connections = { agent, server, known: new WeakSet<TLSSocket>() }
+  all.set(key, connections)
+  return connections
 }
 
 function send(way: Way, input: string, init: RequestInit): Promise<Fetched> {
-  const { agent, server, known, pace, silenceMs = SILENCE_MS } = way
+  const { agent, server, known, pace } = way
   return new Promise((resolve, reject) => {
     const body = init.body as Uint8Array | undefined
+    const isWork = body !== undefined && body.byteLength >= WORK_BYTES
+    const silenceMs = isWork ? (way.workMs ?? WORK_MS) : (way.silenceMs ?? SILENCE_MS)
     const headers = { ...(init.headers as Record<string, string>), ...(body ? { 'content-length': String(body.byteLength) } : {}) }
     const signal = init.signal ?? undefined
     const asked = request(input, { agent, method: init.method ?? 'GET', headers, timeout: silenceMs, ...(signal ? { signal } : {}) })
@@ -78,9 +106,9 @@ function send(way: Way, input: string, init: RequestInit): Promise<Fetched> {
       read(answer, init.method === 'HEAD', way, signal).then((bytes) => resolve(fetched(answer, bytes)), reject)
     })
     const go = () => {
-      if (!body || !pace) asked.end(body)
+      if (!body || (!pace && body.byteLength <= PIECE_BYTES)) asked.end(body)
       else
-        sendPaced(asked, body, way, signal).catch((error: unknown) => {
+        sendInPieces(asked, body, way, signal).catch((error: unknown) => {
           asked.destroy(error instanceof Error ? error : new Error('interrupted'))
         })
     }
@@ -105,8 +133,8 @@ function send(way: Way, input: string, init: RequestInit): Promise<Fetched> {
   })
 }
 
-async function sendPaced(asked: ClientRequest, body: Uint8Array, way: Way, signal: AbortSignal | undefined): Promise<void> {
-  const { pace, pieceBytes = 65_536 } = way
+async function sendInPieces(asked: ClientRequest, body: Uint8Array, way: Way, signal: AbortSignal | undefined): Promise<void> {
+  const { pace, pieceBytes = pace ? 65_536 : PIECE_BYTES } = way
   for (let at = 0; at < body.length && !asked.destroyed; at += pieceBytes) {
     const piece = body.subarray(at, at + pieceBytes)
     await pace?.(piece.length, signal)

@@ -14,6 +14,7 @@ const IS_PACK = /\.pack$/
 export class ReadAhead implements ObjectStore {
   readonly description: string
   readonly checksChunks: boolean
+  readonly isNarrow: boolean
   readonly #store: ObjectStore
   readonly #sizes = new Map<string, Promise<number | undefined>>()
   /** Least recently used first. */
@@ -22,6 +23,7 @@ export class ReadAhead implements ObjectStore {
   constructor(store: ObjectStore) {
     this.description = store.description
     this.checksChunks = store.checksChunks ?? false
+    this.isNarrow = store.isNarrow ?? false
     this.#store = store
   }
 

@@ -11,6 +11,8 @@ export const agentPaths = {
   commands: '/agent/v1/commands',
   events: (jobId: string) => `/agent/v1/jobs/${jobId}/events`,
   replies: (commandId: string) => `/agent/v1/commands/${commandId}/reply`,
+  /** A part of the agent's own program, from that byte on. */
+  bundle: (sha256: string, offset: number | string) => `/agent/v1/bundles/${sha256}/${offset}`,
   sessions: '/agent/v1/sessions',
   session: (sessionId: string) => `/agent/v1/sessions/${sessionId}`,
   objects: (sessionId: string) => `/agent/v1/sessions/${sessionId}/objects`,
@@ -42,6 +44,7 @@ export const agentLimits = {
   leaseMs: 10 * 60_000,
   objectsPerPage: 5000,
   eventsPerRequest: 500,
+  bundlePartBytes: 4 * 1024 * 1024,
   /** Of a running job, at least so often, although nothing happened. */
   heartbeatMs: 20_000,
 } as const
@@ -72,6 +75,8 @@ export const platformShape = z.object({
   hostname: nameText,
   cpus: z.int().min(1).max(100_000),
   memoryBytes: z.int().min(0),
+  /** Runs from one file, and its administrator lets the server replace that. */
+  takesUpdates: z.boolean().optional(),
 })
 
 export const enrolmentShape = z.object({
@@ -99,15 +104,20 @@ export const helloAnswerShape = z.object({
   abandoned: z.array(idShape),
 })
 
+const scriptArgumentsShape = z.array(z.string().max(4096)).max(100)
 const scriptsShape = z.object({
   /** Absolute paths of programs on the agent, that its administrator allowed there. */
   before: z.string().max(4096).optional(),
+  beforeArguments: scriptArgumentsShape.optional(),
   after: z.string().max(4096).optional(),
+  afterArguments: scriptArgumentsShape.optional(),
   timeoutMs: z
     .int()
     .min(1000)
     .max(24 * 3_600_000),
 })
+
+const throttleChangeShape = z.object({ at: timestampShape, throttle: z.int().min(1).optional() })
 
 export const backupTaskShape = z.object({
   kind: z.literal('backup'),
@@ -123,8 +133,12 @@ export const backupTaskShape = z.object({
   rereadPercent: z.int().min(0).max(100),
   snapshot: z.enum(['if-possible', 'required', 'never']),
   scripts: scriptsShape.optional(),
+  /** `hard`: fewer bytes for more work of the agent. All is compressed in any case. */
+  compression: z.enum(['usual', 'hard']).optional(),
   /** Bytes a second; undefined for as fast as it goes. */
   throttle: z.int().min(1).optional(),
+  /** What that becomes while the job runs, in order. */
+  throttleChanges: z.array(throttleChangeShape).max(100).optional(),
 })
 
 export const restoreTaskShape = z.object({
@@ -134,8 +148,19 @@ export const restoreTaskShape = z.object({
   /** Of the recovery point; all of it without. */
   paths: z.array(pathShape).max(10_000).optional(),
   overwrite: z.enum(['never', 'if-changed', 'always', 'copy']),
+  /** Whose owners, modes and ACLs. */
+  security: z.enum(['recovery-point', 'destination']).optional(),
   dryRun: z.boolean(),
   throttle: z.int().min(1).optional(),
+})
+
+export const updateTaskShape = z.object({
+  kind: z.literal('update'),
+  jobId: idShape,
+  version: nameText,
+  /** Of the whole file: what comes with another is thrown away. */
+  sha256: fingerprintShape,
+  sizeBytes: z.int().min(1).max(1_073_741_824),
 })
 
 export const browseTaskShape = z.object({ kind: z.literal('browse'), path: pathShape, limit: z.int().min(1).max(10_000) })
@@ -145,6 +170,7 @@ export const cancelTaskShape = z.object({ kind: z.literal('cancel'), jobId: idSh
 export const taskShape = z.discriminatedUnion('kind', [
   backupTaskShape,
   restoreTaskShape,
+  updateTaskShape,
   browseTaskShape,
   discoverTaskShape,
   cancelTaskShape,
@@ -227,6 +253,7 @@ export type AgentCommand = z.infer<typeof commandShape>
 export type AgentTask = z.infer<typeof taskShape>
 export type BackupTask = z.infer<typeof backupTaskShape>
 export type RestoreTask = z.infer<typeof restoreTaskShape>
+export type UpdateTask = z.infer<typeof updateTaskShape>
 export type AgentEvent = z.infer<typeof eventShape>
 export type AgentReply = z.infer<typeof replyShape>
 export type AgentSession = z.infer<typeof agentSessionShape>

@@ -1,6 +1,7 @@
 /** Shapes of everything that crosses the network, the signature on it, and one exchange of it. */
 export * from './access-api.ts'
 export * from './agent-api.ts'
+export * from './agent-bundle.ts'
 export { type AgentRequest, AgentSigner, verifyAgentRequest } from './agent-signature.ts'
 export type { Credentials, UnsignedCredentials } from './credentials.ts'
 export { credentialsShape, expiredCredentials, foreignCredentials, parseCredentials, unreadableCredentials } from './credentials.ts'

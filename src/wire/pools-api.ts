@@ -65,6 +65,9 @@ export const verifyPoolShape = z.object({
 export const prunePoolShape = z.object({ dryRun: z.boolean().default(false) })
 /** The job that does it. */
 export const jobStartedShape = z.object({ jobId: idShape })
+export const moveSourceShape = z.object({ poolId: idShape })
+/** A job for each data source, and the volume to which it goes. */
+export const evacuationShape = z.object({ jobs: z.array(z.object({ jobId: idShape, sourceId: idShape, to: idShape })) })
 
 export type PoolDescription = z.infer<typeof poolShape>
 export type PoolUsageDescription = z.infer<typeof poolUsageShape>

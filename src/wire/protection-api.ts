@@ -78,6 +78,8 @@ export const sourceDescriptionShape = z.object({
   newest: timestampShape.optional(),
   oldest: timestampShape.optional(),
   lastVerified: timestampShape.optional(),
+  /** Where the server waits for a first copy that is brought by hand; of one source. */
+  firstCopyFolder: z.string().optional(),
 })
 export const sourceQueryShape = pageQueryShape.extend({
   agent: idShape.optional(),
@@ -95,7 +97,13 @@ export const groupDescriptionShape = z.object({
 })
 export const groupChangedShape = z.object({ group: groupDescriptionShape, warnings: z.array(refusalShape) })
 export const dataChoiceShape = z.enum(['retain', 'delete'])
-export const stopGroupShape = z.object({ data: dataChoiceShape, members: z.array(idShape).min(1).max(10_000).optional() })
+export const keepChoiceShape = z.enum(['until-deleted', 'by-policy'])
+/** `keep`: of what is retained. */
+export const stopGroupShape = z.object({
+  data: dataChoiceShape,
+  keep: keepChoiceShape.default('until-deleted'),
+  members: z.array(idShape).min(1).max(10_000).optional(),
+})
 export const moveMemberShape = z.object({ source: idShape })
 
 export const jobErrorShape = z.object({
@@ -146,6 +154,12 @@ export const jobQueryShape = pageQueryShape.extend({
   agent: idShape.optional(),
   from: timestampShape.optional(),
   until: timestampShape.optional(),
+  /** At least so long, so far. */
+  minElapsedSeconds: z.coerce.number().int().min(0).optional(),
+  /** At least so much was transferred. */
+  minBytes: z.coerce.number().int().min(0).optional(),
+  /** Asked for by a person, or made by a schedule. */
+  isAdHoc: z.stringbool().optional(),
 })
 export const jobStepShape = z.object({
   id: z.int(),
@@ -173,6 +187,8 @@ export const onDemandShape = z.object({
 })
 /** `isHeavy`: reads every byte of the source, not only what looks changed. */
 export const checkShape = z.object({ isHeavy: z.boolean().default(false) })
+/** On the machine of the server; stands for the path of the data source. */
+export const loadReplicaShape = z.object({ folder: z.string().min(1).max(4096) })
 
 export const pointDescriptionShape = z.object({
   id: idShape,
@@ -264,6 +280,8 @@ const verdictShape = z.object({
   domainCode: z.int().optional(),
 })
 export const gateStateShape = z.object({
+  /** With which vault this server is registered, and whether that takes it for its own. */
+  registration: z.object({ state: z.string(), vault: z.string().optional(), since: timestampShape.optional() }),
   connection: z.string(),
   subscription: z.string(),
   isConnected: z.boolean(),
@@ -279,8 +297,10 @@ export const sourceStatusShape = z.object({
   isGreen: z.boolean(),
   /** Why not; empty: it is. */
   reasons: z.array(z.string()),
-  /** The newest moment that can be restored. */
+  /** The newest moment that can be restored from disk. */
   newestRestorable: timestampShape.optional(),
+  /** The newest moment that can be restored from the vault. */
+  newestInVault: timestampShape.optional(),
   /** What a loss at this moment would cost, as time. */
   atRiskMs: z.int().optional(),
   lastVerified: timestampShape.optional(),
@@ -311,7 +331,7 @@ export const channelShape = z.object({
 const httpUrl = z
   .string()
   .max(1000)
-  .regex(/^https?:\/\/[^\s]+$/, 'must be an http or https address')
+  .regex(/^https?:\/\/[^\s/?#@\\]+(?:[/?#][^\s\\]*)?$/, 'must be an http or https address, without a name and password')
 const mailAddress = z
   .string()
   .max(320)

@@ -58,6 +58,10 @@ export const differenceShape = z.object({
 export const differencesShape = z.object({ items: z.array(differenceShape), next: z.string().optional() })
 
 export const planShape = z.object({ paths: z.array(pathText).min(1).max(1000).optional() })
+/** 250: synchronisations and recovery points that are due on the machine before the recovery could have ended. They are cancelled when it is started. */
+export const cancelledByRecoveryShape = z.array(
+  z.object({ jobId: idShape, type: z.string(), due: timestampShape, sourceId: idShape.optional() }),
+)
 export const plannedShape = z.object({
   files: z.number(),
   folders: z.number(),
@@ -69,7 +73,11 @@ export const plannedShape = z.object({
   chunks: z.number(),
   /** Chosen, and not in the recovery point. */
   absent: z.array(z.string()),
+  /** What a restore to where the data came from would cancel (250). */
+  cancels: cancelledByRecoveryShape,
 })
+
+export const recoveryStartedShape = z.object({ jobId: idShape, cancelled: cancelledByRecoveryShape })
 
 export const createGrantShape = z.object({
   agentId: idShape,
@@ -84,7 +92,20 @@ export const restoreShape = z.object({
   /** A folder of the machine that is restored to; `/` for where everything was. */
   target: pathText.min(1),
   overwrite: z.enum(['never', 'if-changed', 'always', 'copy']).default('never'),
+  /** Whose owners, modes and ACLs what is restored gets: those of the recovery point, or what the folder says in which it comes to lie. */
+  security: z.enum(['recovery-point', 'destination']).default('recovery-point'),
   dryRun: z.boolean().default(false),
+  /** E-mail addresses that are told how it ended; needs a channel for mail (219, 243). */
+  notify: z
+    .array(
+      z
+        .string()
+        .max(320)
+        .regex(/^[^\s@<>,]+@[^\s@<>,]+$/, 'must be an e-mail address'),
+    )
+    .min(1, 'at least one recipient')
+    .max(20)
+    .optional(),
   /** Bytes a second. */
   throttle: z.int().min(1).optional(),
   /** Of a grant: to the machine that it names. Absent: to where the data came from. */

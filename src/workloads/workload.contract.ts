@@ -71,11 +71,12 @@ export function workloadContract(name: string, workload: Workload, setup: Worklo
     assert.ok(setup.isSame(source.paths, target))
   })
 
-  test(about('a view names as many paths as the task, says how consistent it is, and may be released twice'), async (t) => {
+  test(about('a view says of each path of the task where it is read, says how consistent it is, and may be released twice'), async (t) => {
     const op = anOperation('view')
     const { paths } = setup.source(t)
     const view = await workload.openView(op, aTask(workload, paths))
-    assert.equal(view.paths.length, paths.length)
+    assert.equal(view.readAt.length, paths.length)
+    await view.check(op)
     assert.ok(view.consistency === 'snapshot' || view.consistency === 'live')
     assert.ok(view.note.length > 0 && view.note.length <= 2000)
     await view.release(op)

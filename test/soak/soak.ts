@@ -1,11 +1,16 @@
 /**
- * Kills at random moments, for as long as one likes: npm run soak -- --minutes 10 --seed 7 --kills 50. Ends when the time is over or all kills are
+ * Kills at random moments, for as long as one likes: npm run soak -- --minutes 10 --seed 7 --kills 50; of a backup server with agents: --server (test/server/soak.ts). Ends when the time is over or all kills are
  * done, whichever comes first, and says how often what happened. The same seed draws the same changes; moments are of the machine.
  */
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { KillRun } from '../support/kill-run.ts'
 import { assertSound, makePlace, makePool, makeVault, newCredentials, register, startVault } from '../support/terp.ts'
+
+if (process.argv.includes('--server')) {
+  await import('../server/soak.ts')
+  process.exit()
+}
 
 const { values } = parseArgs({
   options: {

@@ -121,6 +121,8 @@ export class TestDesk implements AgentDesk {
     return { agentId: id, serverId: '0'.repeat(32), name: enrolment.name }
   }
 
+  async refused() {}
+
   async hello(agentId: string, hello: AgentHello) {
     const agent = this.agents.get(agentId)
     agent?.hellos.push(hello)
@@ -229,7 +231,7 @@ export interface AgentServer {
   start(): Promise<void>
 }
 
-export async function anAgentServer(t: TestContext): Promise<AgentServer> {
+export async function anAgentServer(t: TestContext, { uploadBytes }: { readonly uploadBytes?: number } = {}): Promise<AgentServer> {
   const warnings: Warning[] = []
   const op = startOperation({ onWarning: (warning) => warnings.push(warning) })
   const store = new MemoryStore('a pool')
@@ -250,7 +252,8 @@ export async function anAgentServer(t: TestContext): Promise<AgentServer> {
     await server.port.app.close()
   }
   const start = async () => {
-    server.port = makeAgentPort(op, { desk, certificate: made.certificate, privateKey: made.privateKey, version: 'test' })
+    const parts = { desk, certificate: made.certificate, privateKey: made.privateKey, version: 'test' }
+    server.port = makeAgentPort(op, uploadBytes === undefined ? parts : { ...parts, uploadBytes })
     await server.port.app.listen({ host: '127.0.0.1', port: number })
     number = (server.port.app.server.address() as AddressInfo).port
     server.url = `https://127.0.0.1:${number}`

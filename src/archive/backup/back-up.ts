@@ -7,6 +7,7 @@ import type { Operation, Warning } from '../../base/operation.ts'
 import { AT_FDCWD, PosixError, statAt, systemAccounts } from '../../platform/index.ts'
 import { PACK_CLASS, pageSeed, type RecoveryPoint, type WriteSession } from '../../repository/index.ts'
 import type { StoreDescriptor } from '../../storage/index.ts'
+import { absolutePath, isWithin, parentOf } from '../entry.ts'
 import { archiveError } from '../errors.ts'
 import type { BackupReport } from '../reports.ts'
 import { displayPath, TreeReader } from '../tree/tree-reader.ts'
@@ -14,10 +15,12 @@ import { TreeWriter } from '../tree/tree-writer.ts'
 import { BackupRun } from './backup-run.ts'
 import { Checkpoints } from './checkpoints.ts'
 import { Devices } from './devices.ts'
-import { exclusionOf } from './exclusion.ts'
+import { exclusionOf, fileExclusionOf } from './exclusion.ts'
 import { openLanes } from './lanes.ts'
 import { PART_SIZES, type PartSizes } from './large-parts.ts'
+import { type Places, placesOf, type ReadPlace } from './places.ts'
 import { PreviousTree } from './previous.ts'
+import { type Root, rootsOf, trimSlashes } from './roots.ts'
 import { openScanCrew } from './scan/scan-crew.ts'
 import { type Asked, hasSameRoots, isSameSelection, selectionOf, UnreadPaths } from './selection.ts'
 import { takeChanges, turnOf } from './take-changes.ts'
@@ -27,6 +30,10 @@ export interface BackupOptions {
   readonly session: WriteSession
   /** Absolute paths as bytes; a slash at the end means: follow it if it is a link. */
   readonly paths: readonly Buffer[]
+  /** Where each of them is read, if that is not where it is recorded: a snapshot. */
+  readonly readAt?: readonly (ReadPlace | undefined)[]
+  /** Asked when everything is stored, before it becomes a recovery point: what throws, ends the job without one. */
+  readonly beforeCommit?: (op: Operation) => Promise<void>
   readonly source: string
   readonly host: string
   readonly excludes: readonly string[]
@@ -67,7 +74,10 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
     op.warn(warning)
     if (path && MISSING.has(warning.code)) unread.add(path)
   }
-  const roots = presentRoots(options.paths, warn)
+  const wanted = options.paths.map((path) => (path[0] === 0x2f ? path.subarray(1) : path))
+  const places = placesOf(wanted, options.readAt ?? [])
+  const roots = presentRoots(wanted, places, warn)
+  warnOfLinks(rootsOf(roots, places), warn)
   const skip = identitiesOf(options.skipFolders)
   const asked: Asked = { ...options, roots, skip }
   const previous = await findPrevious(op, options, roots)
@@ -78,10 +88,12 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
   const walkOptions: WalkOptions = {
     roots,
     isExcluded: exclusionOf(options.excludes),
+    isFileExcluded: fileExclusionOf(options.excludes),
     excludeCaches: options.excludeCaches,
     oneFileSystem: options.oneFileSystem,
     skip,
     warn,
+    places,
   }
   const totals = previous?.statistics ?? (options.countFirst ? countSource(op, walkOptions) : undefined)
   const treeChunks = session.chunkWriter(PACK_CLASS.tree)
@@ -92,7 +104,7 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
     await lanes.flush(op)
     await lists.flush(op)
   })
-  const devices = new Devices()
+  const devices = new Devices(places)
   const seed = pageSeed(session.repository.keys)
   const run = new BackupRun(op, {
     lanes,
@@ -118,6 +130,7 @@ export async function backUp(op: Operation, options: BackupOptions): Promise<Bac
     await lanes.flush(op)
     await lists.flush(op)
     await treeChunks.flush(op)
+    await options.beforeCommit?.(op)
     const { counts } = run
     const point = await session.commit(op, {
       source: options.source,
@@ -177,12 +190,11 @@ function countSource(op: Operation, options: WalkOptions): { files: number; tota
   return totals
 }
 
-function presentRoots(paths: readonly Buffer[], warn: (warning: Warning) => void): Buffer[] {
+function presentRoots(paths: readonly Buffer[], places: Places, warn: (warning: Warning) => void): Buffer[] {
   const roots: Buffer[] = []
   const missing: Buffer[] = []
-  for (const raw of paths) {
-    const path = raw[0] === 0x2f ? raw.subarray(1) : raw
-    if (findRoot(path)) roots.push(path)
+  for (const path of paths) {
+    if (findRoot(places.at(trimSlashes(path)))) roots.push(path)
     else missing.push(path)
   }
   if (roots.length === 0) {
@@ -192,6 +204,22 @@ function presentRoots(paths: readonly Buffer[], warn: (warning: Warning) => void
     warn({ code: 'SOURCE_NOT_FOUND', message: `there is nothing at ${displayPath(path)}`, item: displayPath(path) })
   }
   return roots
+}
+
+/** A link in a root is kept as a link, so nothing can lie behind it in the tree. */
+function warnOfLinks(roots: readonly Root[], warn: (warning: Warning, path: Buffer) => void): void {
+  for (const { path, isInner } of roots) {
+    if (!isInner) continue
+    for (let way = parentOf(path); roots.some((root) => way.length > root.path.length && isWithin(way, root.path)); way = parentOf(way)) {
+      if (findRoot(absolutePath(way))?.kind !== 'symlink') continue
+      const item = displayPath(path)
+      warn(
+        { code: 'SOURCE_IS_LINK', message: `${displayPath(way)} is a symbolic link; the link alone is protected, not ${item}`, item },
+        path,
+      )
+      break
+    }
+  }
 }
 
 /** The newest of the source with the same paths, else the newest of the source. A damaged one is no help and no hindrance. */

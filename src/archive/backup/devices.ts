@@ -6,8 +6,8 @@
 import { statfsSync } from 'node:fs'
 import type { Operation } from '../../base/operation.ts'
 import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openPath, PosixError, statFd, syncFileSystem } from '../../platform/index.ts'
-import { absolutePath } from '../entry.ts'
-import type { Root } from './walk.ts'
+import { type Places, READ_IN_PLACE } from './places.ts'
+import type { Root } from './roots.ts'
 
 /**
  * ext2 to ext4, XFS, Btrfs, F2FS, ZFS, bcachefs, JFS, NILFS, tmpfs, overlayfs: there a name that comes or goes always moves the times of its folder.
@@ -26,6 +26,11 @@ function isTelling(fd: number): boolean {
 export class Devices {
   readonly #writtenOutMs = new Map<number, number>()
   readonly #telling: number[] = []
+  readonly #places: Places
+
+  constructor(places: Places = READ_IN_PLACE) {
+    this.#places = places
+  }
 
   /** When what was dirty there was written out; 0 if it was not. */
   writtenOutMs(dev: number): number {
@@ -41,12 +46,13 @@ export class Devices {
     return this.#writtenOutMs.has(dev)
   }
 
-  /** `fd` lies on it. */
+  /** `fd` lies on it. A snapshot was written out before it was made. */
   writeOut(op: Operation, dev: number, fd: number): void {
     if (this.has(dev)) return
-    this.#writtenOutMs.set(dev, op.clock.nowMs())
+    const settledMs = this.#places.settledMs.get(dev)
+    this.#writtenOutMs.set(dev, settledMs ?? op.clock.nowMs())
     try {
-      syncFileSystem(fd)
+      if (settledMs === undefined) syncFileSystem(fd)
     } catch (error) {
       if (!(error instanceof PosixError)) throw error // a source that can't be synced can be read all the same
     }
@@ -55,11 +61,11 @@ export class Devices {
 
   /** Those of the roots that are folders. */
   writeOutRoots(op: Operation, roots: readonly Root[]): void {
-    for (const { path, follow } of roots) {
+    for (const { at, follow } of roots) {
       try {
-        const fd = openPath(path.length === 0 ? '/' : absolutePath(path), O_RDONLY | O_DIRECTORY | (follow ? 0 : O_NOFOLLOW))
+        const fd = openPath(at.length === 0 ? '/' : at, O_RDONLY | O_DIRECTORY | (follow ? 0 : O_NOFOLLOW))
         try {
-          this.writeOut(op, statFd(fd).dev, fd)
+          this.writeOut(op, this.#places.recorded(statFd(fd)).dev, fd)
         } finally {
           close(fd)
         }

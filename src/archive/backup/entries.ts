@@ -91,7 +91,8 @@ function common(item: WalkItem, stat: FileStat, accounts: Accounts) {
     ctimeNs: stat.ctimeNs,
     bornSec: stat.bornSec,
     bornNs: stat.bornNs,
-    dev: stat.dev,
+    // A lane reads where it is read, not where it is recorded.
+    dev: item.stat.dev,
     ino: stat.ino,
     links: stat.links,
     major: stat.rdevMajor,

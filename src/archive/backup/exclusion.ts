@@ -1,13 +1,26 @@
 /**
  * Which paths a backup leaves out. A pattern without a slash is compared with every name on the way; one with a slash with the whole path,
  * from the root if it begins with a slash, otherwise from any folder on. `*`, `?`, `[a-z]` and `**` as in a shell; a folder that is left out is not entered.
+ * One that begins with two slashes is compared with the names of what is no folder.
  */
 import picomatch from 'picomatch'
 
 export type Exclusion = (path: Buffer) => boolean
 
 /** However many patterns there are, a path is looked up in two sets and matched twice at most: all that are no plain text are one expression. */
-export function exclusionOf(patterns: readonly string[]): Exclusion {
+export function exclusionOf(all: readonly string[]): Exclusion {
+  return exclusion(all.filter((pattern) => !pattern.startsWith(FILES_ONLY)))
+}
+
+/** To be asked of what is no folder, besides `exclusionOf`. */
+export function fileExclusionOf(all: readonly string[]): Exclusion {
+  return exclusion(all.filter((pattern) => pattern.startsWith(FILES_ONLY)).map((pattern) => pattern.slice(FILES_ONLY.length)))
+}
+
+/** No path has two slashes in a row, so no pattern of another kind begins like this. */
+const FILES_ONLY = '//'
+
+function exclusion(patterns: readonly string[]): Exclusion {
   const names = new Matcher()
   const paths = new Matcher()
   for (const raw of patterns) {

@@ -4,7 +4,16 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { anOperation, aPool, aSourceTree, type BackupSettings, backUpPaths, damageIn, KEY_FILE } from '../../../test/support/pool.ts'
+import {
+  anOperation,
+  aPool,
+  aSourceTree,
+  type BackupSettings,
+  backUpPaths,
+  damageIn,
+  KEY_FILE,
+  writeFiles,
+} from '../../../test/support/pool.ts'
 import { needsRoot } from '../../../test/support/temporary-folder.ts'
 import { Repository } from '../../repository/index.ts'
 import { MemoryStore } from '../../storage/index.ts'
@@ -125,4 +134,96 @@ test('another file system is recorded and not entered, if so asked', { skip: nee
   } finally {
     execFileSync('umount', [mounted])
   }
+})
+
+test('§3.3: a pattern that begins with two slashes leaves out files, links and all else of that name, and no folder', async (t) => {
+  const folder = aSourceTree(t, { 'a.tmp/kept': '1', 'x.tmp': '2', 'deep/y.TMP': '3', 'deep/.tmp': '4', 'b.tmp/z.tmp': '5' })
+  symlinkSync('x.tmp', join(folder, 'l.tmp'))
+  const settings = { excludes: ['//?*.[tT][mM][pP]'] }
+  assert.deepEqual((await choose(t, folder, [folder], settings)).paths, ['a.tmp', 'a.tmp/kept', 'b.tmp', 'deep', 'deep/.tmp'])
+})
+
+test('§3.3: the deepest rule decides: what is chosen again below what is left out is there, and nothing beside it', async (t) => {
+  const folder = aSourceTree(t, {
+    'a/one': '1',
+    'a/out/two': '2',
+    'a/out/in/three': '3',
+    'a/out/in/deep/four': '4',
+    'a/out/x/five': '5',
+    'a/z': '6',
+  })
+  const roots = [join(folder, 'a'), join(folder, 'a/out/in'), join(folder, 'a/out/in/deep/four')]
+  const settings = { excludes: [join(folder, 'a/out')] }
+  const wanted = ['a', 'a/one', '(a/out)', 'a/out/in', 'a/out/in/deep', 'a/out/in/deep/four', 'a/out/in/three', 'a/z']
+  assert.deepEqual((await choose(t, folder, roots, settings)).paths, wanted)
+})
+
+test('§3.3: so they do when all but a few pages is taken over unread', async (t) => {
+  const folder = aSourceTree(
+    t,
+    Object.fromEntries(Array.from({ length: 3000 }, (_, n) => [`a/${n % 50}/f${n}.${n % 3 ? 'txt' : 'tmp'}`, `${n}`])),
+  )
+  writeFiles(folder, { 'a/7/out/no': '', 'a/7/out/in/yes': '1', 'a/7/out/in/n.tmp/yes': '2' })
+  const roots = [join(folder, 'a'), join(folder, 'a/7/out/in')]
+  const settings = { excludes: [join(folder, 'a/7/out'), '//?*.tmp'] }
+  const op = anOperation(t.name)
+  const store = new MemoryStore()
+  await aPool(op, { store })
+  await backUpPaths(op, store, roots, settings)
+  writeFiles(folder, { 'a/7/out/no2': '', 'a/7/out/in/yes2': '1', 'a/31/new.tmp': '', 'a/31/new.txt': '', 'a/12/folder.tmp/x': '' })
+  const { point, filesNew, filesUnmodified } = await backUpPaths(op, store, roots, settings)
+  assert.deepEqual([filesNew, filesUnmodified], [3, 2002])
+  const { tree } = await openPoint(op, await Repository.open(op, store, KEY_FILE), point)
+  const names: string[] = []
+  for await (const { path } of tree.entries(op)) names.push(`/${path.toString()}`.slice(folder.length))
+  const first = await choose(t, folder, roots, settings)
+  assert.deepEqual(
+    names.filter((name) => name.startsWith('/a')),
+    first.paths.map((path) => `/${path.replace(/[()]/g, '')}`),
+  )
+})
+
+test('§3.3: a volume that is mounted in a root is taken when it is one itself, and else it is not', { skip: needsRoot }, async (t) => {
+  const folder = aSourceTree(t, { 'a/one': '1', 'a/mnt/hidden': '2', 'a/z': '3' })
+  const mount = join(folder, 'a/mnt')
+  execFileSync('mount', ['-t', 'tmpfs', 'none', mount])
+  try {
+    writeFiles(mount, { 'x/two': '2' })
+    const settings = { oneFileSystem: true }
+    assert.deepEqual((await choose(t, folder, [join(folder, 'a')], settings)).paths, ['a', 'a/mnt', 'a/one', 'a/z'])
+    const { paths } = await choose(t, folder, [join(folder, 'a'), mount], settings)
+    assert.deepEqual(paths, ['a', 'a/mnt', 'a/mnt/x', 'a/mnt/x/two', 'a/one', 'a/z'])
+  } finally {
+    execFileSync('umount', [mount])
+  }
+})
+
+test('what was chosen behind another file system that is not entered comes too, and nothing else of that', {
+  skip: needsRoot,
+}, async (t) => {
+  const folder = aSourceTree(t, { 'a/one': '1', 'a/mnt/.keep': '' })
+  const mount = join(folder, 'a/mnt')
+  execFileSync('mount', ['-t', 'tmpfs', 'none', mount])
+  try {
+    writeFiles(mount, { 'x/y/two': '2', 'x/three': '3' })
+    const { paths } = await choose(t, folder, [join(folder, 'a'), join(mount, 'x/y')], { oneFileSystem: true })
+    assert.deepEqual(paths, ['a', 'a/mnt', '(a/mnt/x)', 'a/mnt/x/y', 'a/mnt/x/y/two', 'a/one'])
+  } finally {
+    execFileSync('umount', [mount])
+  }
+})
+
+test('what was chosen in a folder with a cache tag comes too, and nothing else of that but the tag', async (t) => {
+  const tag = 'Signature: 8a477f597d28d172789f06886806bc55\n# x'
+  const folder = aSourceTree(t, { 'a/CACHEDIR.TAG': tag, 'a/x/kept/two': '2', 'a/x/three': '3', 'a/z': '4' })
+  const { paths } = await choose(t, folder, [folder, join(folder, 'a/x/kept')], { excludeCaches: true })
+  assert.deepEqual(paths, ['a', 'a/CACHEDIR.TAG', '(a/x)', 'a/x/kept', 'a/x/kept/two'])
+})
+
+test('what was chosen behind a link that lies in another root is not read, and that is told', async (t) => {
+  const folder = aSourceTree(t, { ...FILES, 'elsewhere/sub/five': '5' })
+  symlinkSync('../elsewhere', join(folder, 'a/link'))
+  const { paths, warnings } = await choose(t, folder, [join(folder, 'a'), join(folder, 'a/link/sub')])
+  assert.deepEqual(paths, ['a', 'a/deep', 'a/deep/two', 'a/link', 'a/one'])
+  assert.deepEqual(warnings, ['SOURCE_IS_LINK'])
 })

@@ -4,11 +4,13 @@ import type { Operation } from '../../base/operation.ts'
 import type { WriteSession } from '../../repository/index.ts'
 import type { BackupRun } from './backup-run.ts'
 import type { Devices } from './devices.ts'
+import { READ_IN_PLACE } from './places.ts'
 import type { PreviousTree } from './previous.ts'
+import { rootsOf } from './roots.ts'
 import type { ScanCrew } from './scan/scan-crew.ts'
 import type { ScanSettings } from './scan/scan-protocol.ts'
 import { unchangedPages } from './scan/unchanged-pages.ts'
-import { topmost, type WalkOptions, type WalkRange, walkRanges } from './walk.ts'
+import { type WalkOptions, type WalkRange, walkRanges } from './walk.ts'
 
 export interface TakeChangesParts {
   readonly session: WriteSession
@@ -24,11 +26,12 @@ export interface TakeChangesParts {
 
 export async function takeChanges(op: Operation, parts: TakeChangesParts, openCrew: (settings: ScanSettings) => ScanCrew): Promise<void> {
   const { session, run, previous, devices, walkOptions } = parts
-  const roots = topmost(walkOptions.roots)
+  const { places = READ_IN_PLACE } = walkOptions
+  const roots = rootsOf(walkOptions.roots, places)
   devices.writeOutRoots(op, roots)
   previous.guide()
   const { excludeCaches, oneFileSystem, skip } = walkOptions
-  const crew = openCrew({ roots, skip: [...skip], oneFileSystem, excludes: parts.excludes, excludeCaches })
+  const crew = openCrew({ roots, skip: [...skip], oneFileSystem, excludes: parts.excludes, excludeCaches, devices: places.devices })
   const range: WalkRange = { from: Buffer.alloc(0), to: undefined }
   const walked = walkRanges(walkOptions, range)
   try {
@@ -38,8 +41,9 @@ export async function takeChanges(op: Operation, parts: TakeChangesParts, openCr
       crew,
       devices,
       unread: parts.unread.map((path) => Buffer.from(path, 'base64')),
-      isRootProtected: roots[0]?.path.length === 0,
+      protectedRoot: roots[0]?.path.length === 0 ? roots[0].at : undefined,
       isExcluded: walkOptions.isExcluded,
+      isFileExcluded: walkOptions.isFileExcluded,
       mustWalk: ({ firstPath }) => parts.isTurn(firstPath),
     })
     for await (const stretch of stretches) {

@@ -22,18 +22,24 @@ import { absolutePath, comparePaths, isWithin, joinPath, nameOf, parentOf } from
 import { displayPath } from '../tree/tree-reader.ts'
 import type { Exclusion } from './exclusion.ts'
 import { FolderHandle } from './folder-handle.ts'
+import { type Places, READ_IN_PLACE } from './places.ts'
+import { isWay, type Root, rootsOf, trimSlashes } from './roots.ts'
 import { sourceWarning } from './source-warning.ts'
 
 export interface WalkOptions {
   /** Absolute, without their first slash; a slash at the end means: follow it if it is a link. */
   readonly roots: readonly Buffer[]
   readonly isExcluded: Exclusion
+  /** Of what is no folder. */
+  readonly isFileExcluded: Exclusion
   readonly excludeCaches: boolean
   readonly oneFileSystem: boolean
   /** `dev:ino` of folders that are never entered: the pool itself. */
   readonly skip: ReadonlySet<string>
   /** With the path that it is about. */
   readonly warn: (warning: Warning, path: Buffer) => void
+  /** Where it is read, if that is not where it is recorded. */
+  readonly places?: Places
 }
 
 /** The part of the tree that is walked next: from the first path on, up to the second (exclusive) or the end. */
@@ -59,9 +65,14 @@ interface Frame {
   readonly names: readonly Buffer[]
   next: number
   readonly dev: number
+  /** It does not belong to the source, and is only on the way to roots in it. */
+  readonly isWay: boolean
+  /** Of which only the tag is kept. */
+  readonly isCache: boolean
 }
 
 export const CACHE_TAG = Buffer.from('CACHEDIR.TAG')
+const HERE = Buffer.from('.')
 const CACHE_SIGNATURE = Buffer.from('Signature: 8a477f597d28d172789f06886806bc55')
 /** Ancestors farther away than this are closed meanwhile. */
 const OPEN_ANCESTORS = 128
@@ -81,17 +92,23 @@ export function* walk(options: WalkOptions): Generator<WalkItem> {
  * range is passed without being looked at, and a folder that it begins in is entered without being told.
  */
 export function* walkRanges(options: WalkOptions, range: WalkRange): Generator<WalkItem | undefined> {
-  const roots = topmost(options.roots)
+  const { places = READ_IN_PLACE } = options
+  const roots = rootsOf(options.roots, places)
+  const ranged: RangedOptions = { ...options, range, places, inner: roots.filter(({ isInner }) => isInner) }
   let lastRoot: Buffer | undefined
   for (const root of roots) {
-    yield* ancestorsOf(range, root.path, lastRoot)
+    if (root.isInner) continue
+    yield* ancestorsOf(ranged, root.path, lastRoot)
     lastRoot = root.path
-    yield* walkRoot({ ...options, range }, root)
+    yield* walkRoot(ranged, root)
   }
 }
 
 interface RangedOptions extends WalkOptions {
   readonly range: WalkRange
+  readonly places: Places
+  /** Roots that lie in other roots. */
+  readonly inner: readonly Root[]
 }
 
 /** What is to be done about a path: tell it, only enter it, or neither. */
@@ -101,41 +118,19 @@ function* admit(range: WalkRange, path: Buffer): Generator<undefined, 'tell' | '
   return isWithin(range.from, path) ? 'enter' : 'pass'
 }
 
-export interface Root {
-  readonly path: Buffer
-  readonly follow: boolean
-}
-
-/** Sorted; roots that lie in other roots are left out. */
-export function topmost(roots: readonly Buffer[]): Root[] {
-  const all = roots.map((raw) => ({ path: trimSlashes(raw), follow: raw.length > 0 && raw[raw.length - 1] === 0x2f }))
-  all.sort((a, b) => comparePaths(a.path, b.path))
-  const kept: Root[] = []
-  for (const root of all) {
-    const last = kept[kept.length - 1]
-    if (!last || !isWithin(root.path, last.path)) kept.push(root)
-  }
-  return kept
-}
-
-function trimSlashes(path: Buffer): Buffer {
-  let end = path.length
-  while (end > 0 && path[end - 1] === 0x2f) end--
-  return path.subarray(0, end)
-}
-
-/** Folders on the way to a root that the root before did not pass already. They are what the path reaches, links followed. */
-function* ancestorsOf(range: WalkRange, root: Buffer, before: Buffer | undefined): Generator<WalkItem | undefined> {
+/** Folders on the way to a root that the root before did not pass already. They are what the path reaches, links followed; or another folder stands for them. */
+function* ancestorsOf({ range, places }: RangedOptions, root: Buffer, before: Buffer | undefined): Generator<WalkItem | undefined> {
   const chain: Buffer[] = []
   for (let path = parentOf(root); path.length > 0; path = parentOf(path)) chain.unshift(path)
   for (const path of chain) {
     if (before && isWithin(before, path)) continue
     if ((yield* admit(range, path)) !== 'tell') continue
-    const folder = FolderHandle.open(absolutePath(parentOf(path)))
+    const other = places.above(root)
+    const folder = FolderHandle.open(other ?? absolutePath(parentOf(path)))
     try {
-      const opened = FolderHandle.openBelow(folder, nameOf(path), true)
+      const opened = FolderHandle.openBelow(folder, other ? HERE : nameOf(path), true)
       try {
-        yield { path, name: nameOf(path), stat: statFd(opened.fd), folder, opened, ancestor: true }
+        yield { path, name: nameOf(path), stat: places.recorded(statFd(opened.fd)), folder, opened, ancestor: true }
       } finally {
         opened.release()
       }
@@ -147,23 +142,30 @@ function* ancestorsOf(range: WalkRange, root: Buffer, before: Buffer | undefined
 
 function* walkRoot(options: RangedOptions, root: Root): Generator<WalkItem | undefined> {
   if (root.path.length === 0) {
-    const handle = FolderHandle.open(Buffer.alloc(0))
+    const handle = FolderHandle.open(root.at)
     yield* walkFolder(options, frameOf(options, handle, root.path, statFd(handle.fd).dev))
     return
   }
   const admission = yield* admit(options.range, root.path)
   if (admission === 'pass') return
-  const name = nameOf(root.path)
-  const folder = FolderHandle.open(absolutePath(parentOf(root.path)))
+  // Read elsewhere, it may have another name there, or none: the top of a volume.
+  const isTop = root.at.at(-1) === 0x2f || root.at.length === 0
+  const name = isTop ? Buffer.from('.') : nameOf(root.at)
+  let folder: FolderHandle | undefined
   try {
+    folder = FolderHandle.open(isTop ? root.at : parentOf(root.at))
     const stat = statAt(folder.fd, name, { follow: root.follow })
     if (stat.kind === 'symlink') {
       const item = displayPath(root.path)
       options.warn({ code: 'SOURCE_IS_LINK', message: `${item} is a symbolic link; the link alone is protected`, item }, root.path)
     }
     yield* visit(options, { folder, path: root.path, name, stat, follow: root.follow, dev: stat.dev }, admission === 'tell')
+  } catch (error) {
+    // What lies in another root may vanish like everything there.
+    if (!root.isInner || !(error instanceof PosixError)) throw error
+    options.warn(sourceWarning(root.path, error), root.path)
   } finally {
-    folder.release()
+    folder?.release()
   }
 }
 
@@ -179,12 +181,13 @@ interface Visited {
 /** One entry, and everything below it if it is a folder. */
 function* visit(options: RangedOptions, visited: Visited, isTold: boolean): Generator<WalkItem | undefined> {
   const { folder, path, name, stat } = visited
+  const { recorded } = options.places
   if (stat.kind !== 'folder') {
-    if (isTold) yield { path, name, stat, folder, opened: undefined, ancestor: false }
+    if (isTold) yield { path, name, stat: recorded(stat), folder, opened: undefined, ancestor: false }
     return
   }
   const opened = openFolder(options, visited)
-  if (isTold) yield { path, name, stat: opened ? statFd(opened.fd) : stat, folder, opened, ancestor: false }
+  if (isTold) yield { path, name, stat: recorded(opened ? statFd(opened.fd) : stat), folder, opened, ancestor: false }
   if (!opened) return
   if (isSkipped(options, stat) || (options.oneFileSystem && stat.dev !== visited.dev) || isPseudo(visited, opened)) {
     opened.release()
@@ -203,15 +206,15 @@ function openFolder(options: WalkOptions, { folder, path, name, follow }: Visite
   }
 }
 
-function isSkipped(options: WalkOptions, stat: FileStat): boolean {
-  return options.skip.has(`${stat.dev}:${stat.ino}`)
+function isSkipped({ skip, places }: RangedOptions, stat: FileStat): boolean {
+  return skip.has(`${places.recorded(stat).dev}:${stat.ino}`)
 }
 
 function isPseudo({ stat, dev }: Visited, opened: FolderHandle): boolean {
   return stat.dev !== dev && PSEUDO.has(statfsSync(`/proc/self/fd/${opened.fd}`).type)
 }
 
-function frameOf(options: WalkOptions, handle: FolderHandle, path: Buffer, dev: number): Frame {
+function frameOf(options: RangedOptions, handle: FolderHandle, path: Buffer, dev: number, isWayOnly = false): Frame {
   let names: Buffer[] = []
   try {
     names = readFolder(handle.fd).map((entry) => entry.name)
@@ -220,8 +223,10 @@ function frameOf(options: WalkOptions, handle: FolderHandle, path: Buffer, dev: 
     options.warn(sourceWarning(path, error), path)
   }
   names.sort(Buffer.compare)
-  if (options.excludeCaches && names.some((name) => name.equals(CACHE_TAG)) && isCache(handle)) names = [CACHE_TAG]
-  return { handle, path, names, next: 0, dev }
+  const isTagged = options.excludeCaches && names.some((name) => name.equals(CACHE_TAG)) && isCache(handle)
+  // What was chosen in it is wanted all the same.
+  if (isTagged && !isWay(options.inner, path)) names = [CACHE_TAG]
+  return { handle, path, names, next: 0, dev, isWay: isWayOnly || isTagged, isCache: isTagged && !isWayOnly }
 }
 
 function isCache(handle: FolderHandle): boolean {
@@ -241,7 +246,7 @@ function isCache(handle: FolderHandle): boolean {
 
 /** An explicit stack: trees may be deeper than the program's. */
 function* walkFolder(options: RangedOptions, first: Frame): Generator<WalkItem | undefined> {
-  const { range } = options
+  const { range, places } = options
   const stack: Frame[] = [first]
   let { from } = range
   pass(first, from)
@@ -262,24 +267,41 @@ function* walkFolder(options: RangedOptions, first: Frame): Generator<WalkItem |
         pass(frame, from)
         continue
       }
-      if (admission === 'pass' || options.isExcluded(path)) continue
+      if (admission === 'pass') continue
+      const inner = options.inner.length === 0 ? undefined : options.inner.find((root) => root.path.equals(path))
+      if (inner) {
+        // It may lie on another volume, be read elsewhere, or be a link that is to be followed.
+        yield* walkRoot(options, inner)
+        from = range.from
+        pass(frame, from)
+        continue
+      }
+      const isOnWay = frame.isWay && !(frame.isCache && name.equals(CACHE_TAG))
+      if (isOnWay && !isWay(options.inner, path)) continue
+      const isNameOut = options.isExcluded(path)
+      if (isNameOut && !isWay(options.inner, path)) continue
       const stat = statOf(options, frame.handle, name, path)
       if (!stat) continue
       const isTold = admission === 'tell'
+      const isOut = isOnWay || isNameOut || (stat.kind !== 'folder' && options.isFileExcluded(path))
       if (stat.kind !== 'folder') {
-        if (isTold) yield { path, name, stat, folder: frame.handle, opened: undefined, ancestor: false }
+        if (isTold && !isOut) yield { path, name, stat: places.recorded(stat), folder: frame.handle, opened: undefined, ancestor: false }
         continue
       }
       const visited: Visited = { folder: frame.handle, path, name, stat, follow: false, dev: frame.dev }
       if (isSkipped(options, stat)) continue
       const opened = openFolder(options, visited)
-      if (isTold) yield { path, name, stat: opened ? statFd(opened.fd) : stat, folder: frame.handle, opened, ancestor: false }
+      if (isTold) {
+        const seen = places.recorded(opened ? statFd(opened.fd) : stat)
+        yield { path, name, stat: seen, folder: frame.handle, opened, ancestor: isOut }
+      }
       if (!opened) continue
-      if ((options.oneFileSystem && stat.dev !== frame.dev) || isPseudo(visited, opened)) {
+      const isElsewhere = (options.oneFileSystem && stat.dev !== frame.dev) || isPseudo(visited, opened)
+      if (isElsewhere && !isWay(options.inner, path)) {
         opened.release()
         continue
       }
-      stack.push(frameOf(options, opened, path, options.oneFileSystem ? frame.dev : stat.dev))
+      stack.push(frameOf(options, opened, path, options.oneFileSystem ? frame.dev : stat.dev, isOut || isElsewhere))
       stack.at(-OPEN_ANCESTORS)?.handle.rest()
       pass(stack.at(-1) as Frame, from)
     }
@@ -318,10 +340,10 @@ function statOf(options: WalkOptions, folder: FolderHandle, name: Buffer, path: 
 }
 
 /** Follows links on the way, not at the end. Undefined when there is nothing. */
-export function findRoot(path: Buffer): FileStat | undefined {
+export function findRoot(at: Buffer): FileStat | undefined {
   try {
-    const trimmed = trimSlashes(path)
-    return statAt(AT_FDCWD, trimmed.length === 0 ? Buffer.from('/') : absolutePath(trimmed))
+    const trimmed = trimSlashes(at)
+    return statAt(AT_FDCWD, trimmed.length === 0 ? Buffer.from('/') : trimmed)
   } catch (error) {
     if (error instanceof PosixError && (error.code === 'ENOENT' || error.code === 'ENOTDIR')) return undefined
     throw error

@@ -5,7 +5,7 @@ import { Semaphore } from '../../base/semaphore.ts'
 import { nameOf } from '../entry.ts'
 import type { Folder, Folders } from './folders.ts'
 import { LargeFile } from './large-file.ts'
-import { BatchBuilder, type BatchFile, isLarge, plainMetadata } from './orders.ts'
+import { BatchBuilder, type BatchFile, isLarge } from './orders.ts'
 import { Skipped } from './placing.ts'
 import type { BatchResult, FolderHandle, Outcome, Part, PartResult, PlacedInode } from './plan.ts'
 import type { RunParts } from './run-parts.ts'
@@ -20,7 +20,7 @@ const MOST_LARGE = 3
 const NO_DESCRIPTOR = -1
 
 export class Dispatcher {
-  readonly #parts: Pick<RunParts, 'tree' | 'index' | 'lanes' | 'tally' | 'accounts' | 'overwrite'>
+  readonly #parts: Pick<RunParts, 'tree' | 'index' | 'lanes' | 'tally' | 'metadataOf' | 'overwrite'>
   readonly #folders: Folders
   readonly #onLeader: (file: BatchFile, inode: PlacedInode) => void
   readonly #room: Semaphore
@@ -53,7 +53,7 @@ export class Dispatcher {
   add(op: Operation, file: BatchFile, leads: boolean): void {
     if (isLarge(file.entry)) {
       this.#watch(this.#restoreLarge(op, file, leads).finally(() => this.#largeRoom.release()))
-    } else this.#batch.add(file, plainMetadata(file.entry, this.#parts.accounts), leads)
+    } else this.#batch.add(file, this.#parts.metadataOf(file.entry, this.#folders, file.folder), leads)
     this.#folders.hold(file.folder)
   }
 
@@ -97,7 +97,7 @@ export class Dispatcher {
   }
 
   async #restoreLarge(op: Operation, file: BatchFile, leads: boolean): Promise<void> {
-    const { tree, index, overwrite, accounts, tally } = this.#parts
+    const { tree, index, overwrite, metadataOf, tally } = this.#parts
     const { entry, folder } = file
     // Not at once: `add` has to hold the folder first.
     await Promise.resolve()
@@ -112,7 +112,7 @@ export class Dispatcher {
         order: {
           folder: 0,
           name: nameOf(entry.path).toString('latin1'),
-          metadata: plainMetadata(entry, accounts),
+          metadata: metadataOf(entry, this.#folders, folder),
           sizeBytes,
           links,
           leads,

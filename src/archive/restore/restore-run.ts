@@ -12,7 +12,6 @@ import type { LinkGroup, PendingLink } from './hard-links.ts'
 import { LinkGroups } from './hard-links.ts'
 import { LinkPhase } from './link-phase.ts'
 import { hostility } from './naming.ts'
-import { plainMetadata } from './orders.ts'
 import { Skipped } from './placing.ts'
 import { noMisses } from './plan.ts'
 import type { RunParts } from './run-parts.ts'
@@ -181,10 +180,10 @@ export class RestoreRun {
   }
 
   #restoreSpecial(op: Operation, entry: Entry, folder: Folder, group: LinkGroup | undefined): void {
-    const { accounts, overwrite, tally } = this.#parts
+    const { metadataOf, overwrite, tally } = this.#parts
     this.#attempt(entry, () => {
       const handle = { fd: this.#folders.fd(folder), isNew: folder.isNew, inherits: folder.inherits }
-      const order = { folder: handle, name: nameOf(entry.path), entry, metadata: plainMetadata(entry, accounts), overwrite }
+      const order = { folder: handle, name: nameOf(entry.path), entry, metadata: metadataOf(entry, this.#folders, folder), overwrite }
       const { kind, inode } = restoreSpecial(op, order, tally.misses)
       tally[kind](entry)
       if (group) this.#links.lead(group, entry, { folder, inode })
@@ -192,7 +191,7 @@ export class RestoreRun {
   }
 
   #wouldRestore(entry: Entry, folder: Folder, as: 'restored' | 'linked'): void {
-    const { accounts, overwrite, tally } = this.#parts
+    const { metadataOf, overwrite, tally } = this.#parts
     this.#attempt(entry, () => {
       if (folder.state === 'absent') {
         tally[as](entry)
@@ -209,7 +208,7 @@ export class RestoreRun {
       const order = {
         folder: 0,
         name: name.toString('latin1'),
-        metadata: plainMetadata(entry, accounts),
+        metadata: metadataOf(entry, this.#folders, folder),
         sizeBytes,
         links,
         leads: false,
@@ -230,10 +229,11 @@ export class RestoreRun {
   }
 
   #finishFolder(folder: Folder): void {
-    const { accounts, overwrite, tally, dryRun } = this.#parts
+    const { metadataOf, security, overwrite, tally, dryRun } = this.#parts
     if (dryRun) return
     try {
-      const metadata = folder.entry && plainMetadata(folder.entry, accounts)
+      const isKept = security === 'destination' && !folder.isNew
+      const metadata = folder.entry && !isKept ? metadataOf(folder.entry, this.#folders, folder.parent) : undefined
       finishFolder(folder, this.#folders.fd(folder), metadata, overwrite, tally.misses)
     } catch (error) {
       const reason = itemError(error)

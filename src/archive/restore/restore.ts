@@ -5,9 +5,10 @@ import { systemAccounts } from '../../platform/index.ts'
 import type { RecoveryPoint, Repository } from '../../repository/index.ts'
 import type { StoreDescriptor } from '../../storage/index.ts'
 import { archiveError } from '../errors.ts'
-import type { Overwrite, RestoreReport } from '../reports.ts'
+import type { Overwrite, RestoreReport, Security } from '../reports.ts'
 import { TreeReader } from '../tree/tree-reader.ts'
 import { openLanes } from './lanes.ts'
+import { metadataSource } from './metadata-source.ts'
 import { RestoreRun } from './restore-run.ts'
 import { type Selection, select } from './selection.ts'
 import { Tally } from './tally.ts'
@@ -24,6 +25,8 @@ export interface RestoreOptions {
   /** Absolute paths in the recovery point, with or without their first slash. Default: everything. */
   readonly select?: readonly Buffer[]
   readonly overwrite: Overwrite
+  /** Whose owners, modes and ACLs: by default those of the recovery point. */
+  readonly security?: Security
   /** Reports what would be restored and skipped, and changes nothing. */
   readonly dryRun?: boolean
   /** The repository's store for worker threads. Without it everything runs on this thread. */
@@ -41,6 +44,7 @@ export async function restorePoint(op: Operation, options: RestoreOptions): Prom
   const { repository, point, target, workerStore } = options
   invariant(target[0] === 0x2f, 'the target is an absolute path')
   const dryRun = options.dryRun ?? false
+  const security = options.security ?? 'recovery-point'
   const { index } = await repository.loadIndex(op)
   const tree = new TreeReader(repository, index, { root: Buffer.from(point.root, 'hex'), level: point.level })
   const selection = await select(op, tree, options.select)
@@ -54,7 +58,8 @@ export async function restorePoint(op: Operation, options: RestoreOptions): Prom
     tally,
     targetFd,
     dryRun,
-    accounts: systemAccounts(),
+    metadataOf: metadataSource(security, systemAccounts()),
+    security,
     overwrite: options.overwrite,
   })
   const stop = () => lanes.stop()

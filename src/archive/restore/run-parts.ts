@@ -1,9 +1,9 @@
 /** What one restore works with. */
-import type { Accounts } from '../../platform/index.ts'
 import type { ChunkIndex } from '../../repository/index.ts'
-import type { Overwrite } from '../reports.ts'
+import type { Overwrite, Security } from '../reports.ts'
 import type { TreeReader } from '../tree/tree-reader.ts'
 import type { Lanes } from './lanes.ts'
+import type { MetadataOf } from './metadata-source.ts'
 import type { Tally } from './tally.ts'
 
 export interface RunParts {
@@ -14,6 +14,7 @@ export interface RunParts {
   /** Undefined when a dry run found no target. */
   readonly targetFd: number | undefined
   readonly dryRun: boolean
-  readonly accounts: Accounts
+  readonly metadataOf: MetadataOf
+  readonly security: Security
   readonly overwrite: Overwrite
 }

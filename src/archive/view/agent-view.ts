@@ -39,6 +39,8 @@ export interface BackupViewOptions {
   readonly source: string
   /** Of what an earlier session sent and did not commit: known to be this source's. What the pool no longer has is left out. */
   readonly sentBefore?: Iterable<Uint8Array>
+  /** What the recovery point will be called, whatever the agent calls it: who asks for the same again is told that it is there (VIEW_COMMITTED). */
+  readonly pointId?: string | undefined
   /** Told of chunks once they are durable, 32 bytes each, for `sentBefore` of a later session. */
   readonly onSent?: (op: Operation, ids: Uint8Array) => Promise<void>
   readonly onCommitted: (point: RecoveryPoint) => void
@@ -50,9 +52,11 @@ export async function openBackupView(op: Operation, options: BackupViewOptions):
   const { session, source } = options
   const { repository, index } = session
   const keys = viewKeys(repository, options.scope)
-  const base = (await repository.listPoints(op, source)).points.findLast(
-    (point) => index.find(Buffer.from(point.root, 'hex')) !== undefined,
-  )
+  const { points } = await repository.listPoints(op, source)
+  // The answer to its commit was lost, or the server that gave it.
+  if (options.pointId !== undefined && points.some(({ id }) => id === options.pointId))
+    throw archiveError('VIEW_COMMITTED', `the recovery point ${options.pointId} is there`, { context: { point: options.pointId } })
+  const base = points.findLast((point) => index.find(Buffer.from(point.root, 'hex')) !== undefined)
   const writer = new SourceWriter(randomHex(op.random, 8), options, keys, base)
   const store = new ViewStore(op, repository, keys, writer)
   if (base) {
@@ -61,7 +65,7 @@ export async function openBackupView(op: Operation, options: BackupViewOptions):
     if (isWhole) store.showPoint(op, base)
   }
   writer.showSent(store)
-  store.seal(op)
+  await store.seal(op)
   return { store, keys, end: () => writer.end() }
 }
 
@@ -89,7 +93,7 @@ export async function openRestoreView(op: Operation, options: RestoreViewOptions
   }
   await new TreeVisit(repository, index, visitor, { wanted: paths?.map(withoutSlashes) }).tree(op, Buffer.from(point.root, 'hex'))
   store.showPoint(op, point)
-  store.seal(op)
+  await store.seal(op)
   return { store, keys, end: () => {} }
 }
 
@@ -173,7 +177,7 @@ class SourceWriter {
     if (this.#failure) throw this.#failure
     await this.#check(op, Buffer.from(point.root, 'hex'))
     const committed = await session.commit(op, {
-      id: point.id,
+      id: this.#options.pointId ?? point.id,
       source: this.source,
       started: point.started,
       host: point.host,

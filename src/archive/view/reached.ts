@@ -1,4 +1,5 @@
 /** What a recovery point, or some paths of it, reaches: pages, content lists, chunks of content. And whether a new tree reaches nothing else than it may. */
+import { letOthersRun } from '../../base/clock.ts'
 import { isKind, type TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import {
@@ -38,6 +39,8 @@ export interface VisitOptions {
 /** Of content lists in each other; a list of the fourth kind names 10¹² chunks. */
 const MOST_LIST_LEVELS = 8
 const HIGHEST_LEVEL = 255
+/** Pages come from the disk's cache at once: without a pause a large tree would hold up everybody on this thread. */
+const AT_ONCE_MS = 8
 
 export class TreeVisit {
   readonly #index: ChunkIndex
@@ -46,6 +49,7 @@ export class TreeVisit {
   readonly #wanted: readonly Buffer[] | undefined
   readonly #isStrict: boolean
   readonly #onDamage: VisitOptions['onDamage']
+  #pausedMs = 0
 
   constructor(repository: Repository, index: ChunkIndex, visitor: Visitor, { wanted, isStrict = false, onDamage }: VisitOptions = {}) {
     this.#isStrict = isStrict
@@ -66,7 +70,7 @@ export class TreeVisit {
 
   async #page(op: Operation, id: Buffer, range: Range, highest: number): Promise<void> {
     if (!this.#touches(range)) return
-    op.check()
+    await this.#pause(op)
     const page = await this.#open(op, id, CHUNK_TYPE.page, decodePage)
     if (!page) return
     if (this.#isStrict) checkPage(page, highest)
@@ -84,14 +88,21 @@ export class TreeVisit {
     if (depth > MOST_LIST_LEVELS) throw archiveError('TREE_DAMAGED', 'content lists stand in each other without end')
     for (const extent of extents) {
       if (extent.kind === 'hole') continue
+      await this.#pause(op)
       if (extent.kind === 'data') {
         await this.#open(op, extent.chunk, CHUNK_TYPE.data)
         continue
       }
-      op.check()
       const list = await this.#open(op, extent.chunk, CHUNK_TYPE.list, decodeContentList)
       if (list) await this.#content(op, list, depth + 1)
     }
+  }
+
+  async #pause(op: Operation): Promise<void> {
+    op.check()
+    if (op.clock.monotonicMs() - this.#pausedMs < AT_ONCE_MS) return
+    await letOthersRun()
+    this.#pausedMs = op.clock.monotonicMs()
   }
 
   /** What it holds, if it is entered and there is something to `decode`. */

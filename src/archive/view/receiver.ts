@@ -1,6 +1,6 @@
 /**
  * Takes packs that agents sent into a pool (repository/view/take-pack.ts), for many sessions, on this thread. What is stored is in packs that are durable when `take`
- * returns. Each session's chunks go into packs of its own; memory for them is kept for the next.
+ * returns. Each session's chunks go into packs of its own; memory for them is kept for the next, of whatever session.
  */
 import type { Operation } from '../../base/operation.ts'
 import {
@@ -41,6 +41,7 @@ interface SessionState {
 export class PackReceiver {
   readonly #store: ObjectStore
   readonly #sessions = new Map<string, SessionState>()
+  readonly #spares: Buffer[] = []
 
   constructor(store: ObjectStore) {
     this.#store = store
@@ -91,6 +92,7 @@ export class PackReceiver {
         packClass,
         packBytes,
         padding,
+        spares: this.#spares,
         onSealed: (pack) => void state.sealed.push(pack),
       })
     state.writers.set(packClass, writer)

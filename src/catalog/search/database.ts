@@ -33,6 +33,12 @@ const migrations: Record<string, Migration> = {
       for (const statement of STATEMENTS) await sql.raw(statement).execute(db)
     },
   },
+  // So that a folder that nobody needs any more is found without reading all entries.
+  '0002-folders': {
+    async up(db: Kysely<unknown>) {
+      await sql.raw('create index entries_folder on entries (folder)').execute(db)
+    },
+  },
 }
 
 const STATEMENTS = [

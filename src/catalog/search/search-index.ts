@@ -82,11 +82,32 @@ export class SearchIndex {
     return row?.newest ?? 0
   }
 
-  /** No point before this one is left: what only those had is forgotten. */
-  async forgetBefore(sourceId: string, oldest: number): Promise<void> {
-    await transact(this.#db, async (db) => {
-      const source = await sourceNumber(db, sourceId)
-      await db.deleteFrom('entries').where('source', '=', source).where('last', '<', oldest).execute()
+  /**
+   * Only the points with these sequences are left: what only others had is forgotten. Without one that was added last, what it was filled with is gone, and the answer is
+   * false: then the source is removed and added anew.
+   */
+  async keepOnly(sourceId: string, sequences: readonly number[]): Promise<boolean> {
+    const kept = [...sequences].sort((a, b) => a - b)
+    return await transact(this.#db, async (db) => {
+      const source = await db.selectFrom('sources').select(['id', 'newest']).where('source', '=', sourceId).executeTakeFirst()
+      if (!source) return true
+      const known = kept.filter((sequence) => sequence <= source.newest)
+      if (known.at(-1) !== source.newest) return false
+      // Between two that are left: what came after the one and was gone before the other.
+      let before = 0
+      for (const sequence of known) {
+        if (sequence - before > 1) {
+          await db
+            .deleteFrom('entries')
+            .where('source', '=', source.id)
+            .where('last', '>', before)
+            .where('last', '<', sequence)
+            .where('first', '>', before)
+            .execute()
+        }
+        before = sequence
+      }
+      return true
     })
   }
 
@@ -100,10 +121,19 @@ export class SearchIndex {
     })
   }
 
-  /** Names and folders that no entry needs any more. Rarely: it reads all of them. */
-  async tidy(): Promise<void> {
-    await sql`delete from names where not exists (select 1 from entries e where e.name = names.id)`.execute(this.#db)
-    await sql`delete from folders where not exists (select 1 from entries e where e.folder = folders.id)`.execute(this.#db)
+  /** Names and folders that no entry needs any more, some of them at a time, so that a search waits for one slice at most. Zero: that was all. */
+  async tidy(table: 'names' | 'folders', from: number): Promise<number> {
+    const column = table === 'names' ? sql`e.name` : sql`e.folder`
+    const { rows } = await sql<{ last: number | null }>`
+      select max(id) as last from (select id from ${sql.table(table)} where id > ${from} order by id limit ${TIDIED_AT_ONCE})`.execute(
+      this.#db,
+    )
+    const last = rows[0]?.last
+    if (last === null || last === undefined) return 0
+    await sql`
+      delete from ${sql.table(table)} where id > ${from} and id <= ${last}
+        and not exists (select 1 from entries e where ${column} = ${sql.table(table)}.id)`.execute(this.#db)
+    return last
   }
 
   /** In no order that means anything, but always the same. CATALOG_SEARCH_INVALID. */
@@ -163,6 +193,8 @@ export class SearchIndex {
     return rows
   }
 }
+
+const TIDIED_AT_ONCE = 5000
 
 /** Of LIMIT. */
 const ALL = -1

@@ -34,11 +34,11 @@ function perform(index: SearchIndex, call: Exclude<SearchQuestion['call'], { act
     case 'newest':
       return index.newestOf(call.sourceId)
     case 'forget':
-      return index.forgetBefore(call.sourceId, call.oldest)
+      return index.keepOnly(call.sourceId, call.sequences)
     case 'remove':
       return index.removeSource(call.sourceId)
     case 'tidy':
-      return index.tidy()
+      return index.tidy(call.table, call.from)
     case 'search':
       return index.search(call.query, call.page)
   }

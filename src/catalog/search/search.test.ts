@@ -91,7 +91,7 @@ test('what only points had that are gone is forgotten', async (t) => {
   await search.addPoint('s1', 1, difference(['a/first.txt', 'a/both.txt']))
   await search.addPoint('s1', 2, difference(['a/second.txt'], ['a/first.txt']))
   await search.addPoint('s1', 3, difference([], ['a/both.txt']))
-  await search.forgetBefore('s1', 2)
+  assert.equal(await search.keepOnly('s1', [2, 3]), true)
   await search.tidy()
   assert.deepEqual(await find(search, '*.txt'), ['s1:a/both.txt 1-2', 's1:a/second.txt 2-'])
   await search.removeSource('s1')
@@ -99,6 +99,21 @@ test('what only points had that are gone is forgotten', async (t) => {
   assert.deepEqual(await find(search, '*.txt'), [])
   await search.addPoint('s1', 1, difference(['a/first.txt']))
   assert.deepEqual(await find(search, 'first'), ['s1:a/first.txt 1-'])
+})
+
+test('what only a point in between had is forgotten with it; of one that lost its newest, all is to be added anew', async (t) => {
+  const search = await aSearch(t)
+  await search.addPoint('s1', 1, difference(['a/always.txt', 'a/one.txt']))
+  await search.addPoint('s1', 2, difference(['a/two.txt', 'a/two-three.txt'], ['a/one.txt']))
+  await search.addPoint('s1', 3, difference([], ['a/two.txt']))
+  await search.addPoint('s1', 4, difference(['a/four.txt'], ['a/two-three.txt']))
+  assert.equal(await search.keepOnly('s1', [4, 1, 3]), true)
+  await search.tidy()
+  assert.deepEqual(await find(search, '*.txt'), ['s1:a/always.txt 1-', 's1:a/four.txt 4-', 's1:a/one.txt 1-1', 's1:a/two-three.txt 2-3'])
+  assert.equal(await search.keepOnly('s1', [1, 3]), false)
+  assert.equal(await search.keepOnly('s1', [4, 5]), true)
+  assert.deepEqual(await find(search, '*.txt'), ['s1:a/always.txt 1-', 's1:a/four.txt 4-'])
+  assert.equal(await search.keepOnly('unknown', [1]), true)
 })
 
 test('it finds what looking at every point would', async (t) => {

@@ -9,9 +9,9 @@ type Call =
   | { readonly act: 'apply'; readonly change: PointChange }
   | { readonly act: 'complete'; readonly sourceId: string; readonly sequence: number }
   | { readonly act: 'newest'; readonly sourceId: string }
-  | { readonly act: 'forget'; readonly sourceId: string; readonly oldest: number }
+  | { readonly act: 'forget'; readonly sourceId: string; readonly sequences: readonly number[] }
   | { readonly act: 'remove'; readonly sourceId: string }
-  | { readonly act: 'tidy' }
+  | { readonly act: 'tidy'; readonly table: 'names' | 'folders'; readonly from: number }
   | { readonly act: 'search'; readonly query: SearchQuery; readonly page: PageRequest }
   | { readonly act: 'close' }
 
@@ -73,18 +73,23 @@ export class Search {
     return await this.#ask<Page<SearchHit>>({ act: 'search', query, page })
   }
 
-  /** No point before the one with this sequence is left. */
-  async forgetBefore(sourceId: string, oldest: number): Promise<void> {
-    await this.#ask({ act: 'forget', sourceId, oldest })
+  /** Only these points are left. False: it must be removed and added anew. */
+  async keepOnly(sourceId: string, sequences: readonly number[]): Promise<boolean> {
+    return await this.#ask<boolean>({ act: 'forget', sourceId, sequences })
   }
 
   async removeSource(sourceId: string): Promise<void> {
     await this.#ask({ act: 'remove', sourceId })
   }
 
-  /** For a night: frees what was forgotten. */
+  /** For a night: frees what was forgotten, and lets searches go before. */
   async tidy(): Promise<void> {
-    await this.#ask({ act: 'tidy' })
+    for (const table of ['names', 'folders'] as const)
+      for (let from = await this.#tidy(table, 0); from > 0; ) from = await this.#tidy(table, from)
+  }
+
+  #tidy(table: 'names' | 'folders', from: number): Promise<number> {
+    return this.#ask<number>({ act: 'tidy', table, from })
   }
 
   async close(): Promise<void> {

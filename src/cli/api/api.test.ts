@@ -128,6 +128,8 @@ describe('commands on a server', () => {
 
   it('ask again who it is where the server wants a fresh proof, and go on', async (t) => {
     const { server, admin } = await signedIn(t)
+    // What proved both factors at the sign-in is a fresh proof for five minutes.
+    server.clock.advance(6 * 60_000)
     const blind = await terp(['user', 'add', 'anna', '--role', 'operator', '--json'])
     assert.deepEqual([blind.exitCode, JSON.parse(blind.out).code], [15, 'AUTH_STEP_UP_REQUIRED'])
     const done = await terp(['user', 'add', 'anna', '--role', 'operator'], admin.streams)

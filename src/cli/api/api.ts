@@ -3,7 +3,8 @@ import type { IncomingMessage } from 'node:http'
 import type { z } from 'zod'
 import { TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
-import { apiBase, apiHeaders, problemShape, sessionCookie, wireError } from '../../wire/index.ts'
+import { apiBase, apiHeaders, approvalNeededShape, problemShape, sessionCookie, wireError } from '../../wire/index.ts'
+import { cliError } from '../errors.ts'
 import type { HttpsClient } from './https.ts'
 
 export type Credentials =
@@ -23,6 +24,7 @@ interface Asked {
   readonly query?: Query | undefined
   readonly body?: unknown
   readonly version?: number | undefined
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 export interface ApiOptions {
@@ -34,6 +36,8 @@ export interface ApiOptions {
   readonly prove?: ((api: Api) => Promise<boolean>) | undefined
 }
 
+const ACCEPTED = 202
+const UNREADY = 503
 const MOST_PER_PAGE = 500
 /** An answer that is read as a whole. */
 const MOST_BYTES = 64 * 1024 * 1024
@@ -92,9 +96,21 @@ export class Api {
     await this.#ask(method, path, asked)
   }
 
+  /** Where 503 is an answer too: whether the server can do its work. */
+  async getEvenUnready<S extends z.ZodType>(path: string, shape: S): Promise<z.output<S>> {
+    const answer = await this.#askOnce('GET', path, {})
+    if (isGood(answer) || (answer.statusCode === UNREADY && !readProblem(answer.bytes))) return this.#read(answer, shape)
+    throw this.#problem(answer, answer.bytes)
+  }
+
+  /** As it came, whatever it is: for who speaks to the API itself. */
+  async raw(method: string, path: string, asked: Asked = {}): Promise<Buffer> {
+    return (await this.#ask(method, path, asked)).bytes
+  }
+
   /** A file, or a stream of events: to be read as it comes. */
-  async open(path: string, query?: Query): Promise<IncomingMessage> {
-    const answer = await this.#send('GET', path, { query })
+  async open(path: string, query?: Query, headers: Readonly<Record<string, string>> = {}): Promise<IncomingMessage> {
+    const answer = await this.#send('GET', path, { query, headers })
     if (isGood(answer)) return answer
     throw this.#problem(answer, await readAll(answer))
   }
@@ -114,10 +130,12 @@ export class Api {
     const answer = await this.#send(method, path, asked)
     const bytes = await readAll(answer)
     this.#keepCookie(answer, bytes)
+    if (answer.statusCode === ACCEPTED) throwIfWaiting(bytes)
     return { statusCode: answer.statusCode ?? 0, headers: answer.headers, bytes }
   }
 
-  #send(method: string, path: string, { query, body, version }: Asked): Promise<IncomingMessage> {
+  /** `//metrics`: not below the API's own path, as in the table of routes. */
+  #send(method: string, path: string, { query, body, version, headers: more }: Asked): Promise<IncomingMessage> {
     const { op, https, program } = this.#options
     const bytes = body === undefined ? undefined : new TextEncoder().encode(JSON.stringify(body))
     const headers = {
@@ -126,8 +144,10 @@ export class Api {
       ...(bytes && { 'content-type': 'application/json' }),
       ...(version !== undefined && { 'if-match': `"${version}"` }),
       ...this.#identity(),
+      ...more,
     }
-    return https.send(op, { method, target: `${apiBase}${path}${queryText(query)}`, headers, body: bytes })
+    const place = path.startsWith('//') ? path.slice(1) : `${apiBase}${path}`
+    return https.send(op, { method, target: `${place}${queryText(query)}`, headers, body: bytes })
   }
 
   #identity(): Record<string, string> {
@@ -190,6 +210,16 @@ export class Api {
   }
 }
 
+/** APPROVAL_WAITS: what was asked for is not done; another person has to agree first. */
+function throwIfWaiting(bytes: Buffer): void {
+  const parsed = approvalNeededShape.safeParse(readJson(bytes))
+  if (!parsed.success) return
+  const { id, act, expires } = parsed.data.approval
+  throw cliError('APPROVAL_WAITS', `nothing was done yet: ${act} waits for a second person (${id.slice(0, 8)})`, {
+    context: { approval: id, act, expires },
+  })
+}
+
 /** The server speaks to programs; these speak to who types. */
 const HINTS: Readonly<Record<string, string>> = {
   AUTH_REQUIRED:
@@ -199,6 +229,8 @@ const HINTS: Readonly<Record<string, string>> = {
   AUTH_TOTP_NOT_OFFERED: 'Begin with `terp user totp`.',
   SETUP_DONE: 'Sign in with the account that was made.',
   API_ROUTE_NOT_FOUND: 'This program may be newer than the server: update the older one.',
+  API_REQUEST_INVALID: 'See what the command takes with --help.',
+  PATH_NOT_IN_POINT: 'Look for it with `terp recovery-point browse`, or `terp search`.',
   AGENT_UNKNOWN: 'See which agents there are with `terp agent list`.',
 }
 
@@ -212,11 +244,16 @@ function isGood({ statusCode = 0 }: { readonly statusCode?: number | undefined }
   return statusCode >= 200 && statusCode < 300
 }
 
+/** Undefined for what is none: a proxy's page, say; told by its status. */
 function readProblem(bytes: Buffer) {
+  return problemShape.safeParse(readJson(bytes)).data
+}
+
+function readJson(bytes: Buffer): unknown {
   try {
-    return problemShape.safeParse(JSON.parse(bytes.toString('utf8'))).data
+    return JSON.parse(bytes.toString('utf8'))
   } catch {
-    return undefined // a proxy's page, say; told by its status
+    return undefined
   }
 }
 

@@ -9,6 +9,7 @@ import { agentFolder } from './agent-enroll.ts'
 
 interface Options {
   readonly data?: string
+  readonly acceptUpdates?: boolean
   readonly json?: boolean
 }
 
@@ -20,10 +21,11 @@ export function addAgentStart(parent: Command, host: CommandHost): void {
       'Runs the agent of this machine until it gets SIGTERM or Ctrl-C: it calls its server and does what that asks for. It tells what happens, a line each.',
     )
     .option('--data <folder>', "the agent's data folder (default: /var/lib/terp-agent for root)")
+    .option('--accept-updates', 'let the server replace this program, where it runs from a single file (terp agent bundle)')
   withJson(command).action((options: Options) => host.run(options, (run) => agentStart(run, options)))
   describe(command, {
     notes:
-      'It waits for a server that is away. It ends by itself only where waiting does not help: the server does not know it\n(12), another process runs with its folder (11), or has taken its place on the server (15).',
+      'It waits for a server that is away. It ends by itself only where waiting does not help: the server does not know it\n(12), another process runs with its folder (11), or has taken its place on the server (15).\nWith --accept-updates, whoever administers the server decides what runs here.',
     examples: ['terp agent start', 'terp agent start --data ~/terp-agent'],
     exits: [10, 11, 12, 14, 15],
   })
@@ -32,7 +34,12 @@ export function addAgentStart(parent: Command, host: CommandHost): void {
 async function agentStart(run: Run, options: Options) {
   const { op, programs, disk } = run
   try {
-    await programs.agent.start(op, { folder: agentFolder(run, options.data), disk, onState: (state) => tell(run, state) })
+    await programs.agent.start(op, {
+      folder: agentFolder(run, options.data),
+      disk,
+      acceptsUpdates: options.acceptUpdates === true,
+      onState: (state) => tell(run, state),
+    })
   } catch (error) {
     // To be stopped is how it ends.
     if (!op.signal.aborted) throw error

@@ -1,12 +1,19 @@
 /** Agents, as their server knows them. */
 import type { Command } from 'commander'
-import { type AgentDescription, agentDescriptionShape, createdEnrolmentShape, enrolmentDescriptionShape } from '../../wire/index.ts'
+import {
+  type AgentDescription,
+  agentDescriptionShape,
+  createdEnrolmentShape,
+  enrolmentDescriptionShape,
+  jobDescriptionShape,
+} from '../../wire/index.ts'
 import { findItem } from '../api/find-item.ts'
 import { addServerCommand, FRESH_NOTE, type On, type ServerCommandOptions } from '../api/server-command.ts'
-import { shortTime, showDone, showList } from '../api/show.ts'
+import { shortTime, showDone, showFacts, showList, yesNo } from '../api/show.ts'
 import { type CommandHost, parseCount } from '../command.ts'
 import { makePrivateFile } from '../files.ts'
 import { shortId } from '../present.ts'
+import { jobBegan } from './jobs.ts'
 
 const AGENT = [['<AGENT>', 'name, id, or the beginning of an id']] as const
 
@@ -98,6 +105,25 @@ function switching(act: 'enable' | 'disable', summary: string, description: stri
 export const addAgentDisable = switching('disable', 'refuse an agent', 'Disables an agent: the server refuses it, and its jobs wait.')
 export const addAgentEnable = switching('enable', 'take an agent back', 'Enables an agent again.')
 
+export function addAgentUpdate(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'update',
+    summary: 'have an agent replace its program',
+    description:
+      'Starts a job in which an agent takes the newest file of `terp agent bundle --publish` and begins anew with it. Only where that was allowed on its machine, with `terp agent start --accept-updates`.',
+    arguments: AGENT,
+    options: (command: Command) => command.option('--wait', 'wait until it has ended'),
+    examples: ['terp agent update web-3 --wait'],
+    notes: FRESH_NOTE,
+    exits: [3] as const,
+  }
+  addServerCommand(parent, host, about, async (on, { wait }: ServerCommandOptions & { readonly wait?: boolean }, agent = '') => {
+    const { id } = await findItem(on.api, '/agents', agentDescriptionShape, agent, 'agent')
+    const job = await on.api.send('POST', `/agents/${id}/update`, jobDescriptionShape)
+    return await jobBegan(on, job.id, job, wait)
+  })
+}
+
 export function addAgentRemove(parent: Command, host: CommandHost): void {
   const about = {
     name: 'remove',
@@ -111,6 +137,50 @@ export function addAgentRemove(parent: Command, host: CommandHost): void {
     const { id, name } = await findItem(api, '/agents', agentDescriptionShape, agent, 'agent')
     await api.act('DELETE', `/agents/${id}`)
     showDone(run, { id, name }, `removed the agent ${name}`)
+    return undefined
+  })
+}
+
+export function addAgentShow(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'show',
+    summary: 'show an agent as its server knows it',
+    description: 'Shows one agent: its state and since when, its version and its machine. Times are UTC.',
+    arguments: AGENT,
+    examples: ['terp agent show web-3'],
+  }
+  addServerCommand(parent, host, about, async ({ api, output }, _: ServerCommandOptions, argument = '') => {
+    const { id } = await findItem(api, '/agents', agentDescriptionShape, argument, 'agent')
+    const agent = await api.get(`/agents/${id}`, agentDescriptionShape)
+    const { platform = {} } = agent
+    showFacts(output, agent, [
+      ['agent', `${agent.name} ${agent.id}`],
+      ['state', `${agent.status}, since ${shortTime(agent.stateSince)}`],
+      ['connected', yesNo(agent.isConnected)],
+      ['last seen', shortTime(agent.lastSeen)],
+      ['enrolled', shortTime(agent.enrolled)],
+      ['version', agent.version],
+      ['protocol', agent.protocol],
+      ...Object.entries(platform).map(
+        ([name, value]) => [name, typeof value === 'object' ? JSON.stringify(value) : String(value)] as const,
+      ),
+    ])
+    return undefined
+  })
+}
+
+export function addAgentRevokeToken(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'revoke-token',
+    summary: 'revoke a token that enrols an agent',
+    description: 'Revokes an enrolment token that was not used yet: nobody can use it any more.',
+    arguments: [['<TOKEN>', 'id as in `terp agent tokens`, the beginning of it, or the name']] as const,
+    examples: ['terp agent revoke-token 5d6e7f80'],
+  }
+  addServerCommand(parent, host, about, async ({ run, api }, _: ServerCommandOptions, argument = '') => {
+    const { id } = await findItem(api, '/enrolments', enrolmentDescriptionShape, argument, 'enrolment token')
+    await api.act('DELETE', `/enrolments/${id}`)
+    showDone(run, { id }, `revoked the enrolment token ${shortId(id)}`)
     return undefined
   })
 }

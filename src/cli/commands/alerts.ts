@@ -2,7 +2,8 @@
 import { type Command, Option } from 'commander'
 import type { z } from 'zod'
 import { alertDescriptionShape } from '../../wire/index.ts'
-import { chooseItem } from '../api/find-item.ts'
+import { chooseItem, isId } from '../api/find-item.ts'
+import { queryOf } from '../api/saved-filters.ts'
 import { addServerCommand, type ServerCommandOptions } from '../api/server-command.ts'
 import { shortTime, showDone, showList } from '../api/show.ts'
 import { type CommandHost, parseCount } from '../command.ts'
@@ -14,13 +15,14 @@ const COLUMNS = [
   { title: 'ID', of: ({ id }: Alert) => shortId(id) },
   { title: 'SEVERITY', of: ({ severity }: Alert) => severity },
   { title: 'SINCE', of: ({ raised }: Alert) => shortTime(raised) },
-  { title: 'ABOUT', of: ({ subjectName }: Alert) => subjectName },
+  { title: 'ABOUT', of: ({ subjectName }: Alert) => (isId(subjectName) ? shortId(subjectName) : subjectName) },
   { title: 'ALERT', of: ({ message, domainCode }: Alert) => (domainCode === undefined ? message : `${message} (DPM ${domainCode})`) },
 ]
 
 interface ListOptions extends ServerCommandOptions {
   readonly state?: string
   readonly severity?: string
+  readonly filter?: string
   readonly most: number
 }
 
@@ -32,14 +34,17 @@ export function addAlertList(parent: Command, host: CommandHost): void {
     options: (command: Command) =>
       command
         .addOption(
-          new Option('--state <state>', 'those that last, those that ended, or both').choices(['open', 'inactive', 'all']).default('open'),
+          new Option('--state <state>', 'those that last, those that ended, or both (default: open)').choices(['open', 'inactive', 'all']),
         )
         .addOption(new Option('--severity <severity>', 'only these').choices(['critical', 'warning', 'informational']))
+        .option('--filter <name>', 'as this saved filter says')
         .option('--most <n>', 'at most so many', parseCount, 100),
     examples: ['terp alert list', 'terp alert list --severity critical'],
   }
-  addServerCommand(parent, host, about, async ({ api, output }, { state, severity, most }: ListOptions) => {
-    showList(output, await api.list('/alerts', alertDescriptionShape, { state, severity }, most), COLUMNS, 'no alerts')
+  addServerCommand(parent, host, about, async ({ api, output }, { state, severity, filter, most }: ListOptions) => {
+    const saved = await queryOf(api, filter, 'alerts')
+    const query = { ...saved, ...(state !== undefined && { state }), ...(severity !== undefined && { severity }) }
+    showList(output, await api.list('/alerts', alertDescriptionShape, query, most), COLUMNS, 'no alerts')
     return undefined
   })
 }

@@ -113,6 +113,7 @@ export function addGroupModify(parent: Command, host: CommandHost): void {
 
 interface StopOptions extends ServerCommandOptions {
   readonly data: 'retain' | 'delete'
+  readonly keep: 'until-deleted' | 'by-policy'
   readonly member?: string[]
 }
 
@@ -129,14 +130,19 @@ export function addGroupStop(parent: Command, host: CommandHost): void {
             .choices(['retain', 'delete'])
             .makeOptionMandatory(),
         )
+        .addOption(
+          new Option('--keep <choice>', 'what is retained: until somebody deletes it, or as long as the group would have kept it')
+            .choices(['until-deleted', 'by-policy'])
+            .default('until-deleted'),
+        )
         .option('--member <source>', 'only this data source; may be given several times', collect),
     examples: ['terp group stop web --data retain', 'terp group stop web --data delete --member web-3:/srv'],
   }
-  addServerCommand(parent, host, about, async ({ run, api }, { data, member }: StopOptions, argument = '') => {
+  addServerCommand(parent, host, about, async ({ run, api }, { data, keep, member }: StopOptions, argument = '') => {
     const { id, name, version } = await findItem(api, '/groups', groupDescriptionShape, argument, 'group')
     const sources = member === undefined ? [] : await api.list('/sources', sourceDescriptionShape, { group: id })
     const members = member?.map((each) => chooseItem(sources, each, 'member').id)
-    await api.act('POST', `/groups/${id}/stop`, { body: { data, ...(members && { members }) }, version })
+    await api.act('POST', `/groups/${id}/stop`, { body: { data, keep, ...(members && { members }) }, version })
     const what = members === undefined ? `the group ${name}` : `${members.length} of the group ${name}`
     showDone(
       run,

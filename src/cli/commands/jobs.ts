@@ -1,8 +1,11 @@
 /** Jobs of a server: what runs, ran, and will run. */
 import type { Command } from 'commander'
+import { z } from 'zod'
 import { type JobDescription, jobDescriptionShape, jobDetailShape, logLineShape } from '../../wire/index.ts'
 import type { Api } from '../api/api.ts'
+import { listen } from '../api/events.ts'
 import { chooseItem, isId } from '../api/find-item.ts'
+import { queryOf } from '../api/saved-filters.ts'
 import { addServerCommand, type On, type ServerCommandOptions } from '../api/server-command.ts'
 import { shortTime, showDone, showFacts, showList } from '../api/show.ts'
 import { type CommandHost, parseCount } from '../command.ts'
@@ -21,7 +24,8 @@ const COLUMNS = [
   {
     title: 'TOOK',
     align: 'right' as const,
-    of: ({ elapsedMs }: JobDescription) => (elapsedMs === undefined ? undefined : formatDuration(elapsedMs)),
+    of: ({ started, elapsedMs }: JobDescription) =>
+      started === undefined || elapsedMs === undefined ? undefined : formatDuration(elapsedMs),
   },
   { title: 'SENT', align: 'right' as const, of: ({ bytesTransferred }: JobDescription) => formatBytes(bytesTransferred) },
 ]
@@ -42,6 +46,7 @@ export async function findJob(api: Api, argument = ''): Promise<JobDescription> 
 interface ListOptions extends ServerCommandOptions {
   readonly state?: string
   readonly type?: string
+  readonly filter?: string
   readonly most: number
 }
 
@@ -54,11 +59,13 @@ export function addJobList(parent: Command, host: CommandHost): void {
       command
         .option('--state <state>', 'only those in this state, or in these with commas between them')
         .option('--type <type>', 'only of this type, or of these')
+        .option('--filter <name>', 'as this saved filter says')
         .option('--most <n>', 'at most so many', parseCount, 50),
     examples: ['terp job list', 'terp job list --state failed'],
   }
-  addServerCommand(parent, host, about, async ({ api, output }, { state, type, most }: ListOptions) => {
-    showList(output, await api.list('/jobs', jobDescriptionShape, { state, type }, most), COLUMNS, 'no jobs')
+  addServerCommand(parent, host, about, async ({ api, output }, { state, type, filter, most }: ListOptions) => {
+    const query = { ...(await queryOf(api, filter, 'jobs')), ...(state !== undefined && { state }), ...(type !== undefined && { type }) }
+    showList(output, await api.list('/jobs', jobDescriptionShape, query, most), COLUMNS, 'no jobs')
     return undefined
   })
 }
@@ -82,7 +89,7 @@ export function addJobShow(parent: Command, host: CommandHost): void {
       ['began', job.started && formatTime(job.started)],
       ['ended', job.finished && formatTime(job.finished)],
       ['sent', formatBytes(job.bytesTransferred)],
-      ['by', job.createdBy],
+      ['by', isId(job.createdBy) ? shortId(job.createdBy) : job.createdBy],
       ['recovery point', job.pointId],
       [
         'error',
@@ -150,12 +157,18 @@ export function addJobWatch(parent: Command, host: CommandHost): void {
     examples: ['terp job watch 3f9a02c4'],
     exits: [3] as const,
     notes:
-      'Exit code 0 or 3 (with warnings) where the job is done, 1 where it failed, 130 where it was cancelled. With --json, a line\neach time something changed.',
+      'Exit code 0 or 3 (with warnings) where the job is done, 1 where it failed, 130 where it was cancelled. With --json, a line\neach time something changed: `status` and `progress`, and `summary` at the end.',
   }
   addServerCommand(parent, host, about, async (on, _: ServerCommandOptions, argument) => watchJob(on, (await findJob(on.api, argument)).id))
 }
 
-const LOOK_EVERY_MS = 1000
+/** For commands that start one. */
+export async function jobBegan(on: On, id: string, document: object, wait: boolean | undefined): Promise<ExitCode | undefined> {
+  if (wait === true) return await watchJob(on, id)
+  showDone(on.run, document, `job ${shortId(id)} began; see it with: terp job watch ${shortId(id)}`)
+  return undefined
+}
+
 const ENDED: Readonly<Record<string, ExitCode>> = {
   completed: EXIT_CODES.ok,
   'completed-with-warnings': EXIT_CODES.warnings,
@@ -163,20 +176,87 @@ const ENDED: Readonly<Record<string, ExitCode>> = {
   cancelled: EXIT_CODES.interrupted,
 }
 
+/** Of a live event, as far as it is needed here: the rest is asked for when something is to be told. */
+const liveShape = z.object({ id: z.string(), state: z.string(), progress: z.record(z.string(), z.unknown()).optional() }).loose()
+
 /** Also for commands that start one and are told to wait for it. */
-export async function watchJob({ run, api, output }: On, id: string): Promise<ExitCode> {
-  const { op } = run
-  for (let before = ''; ; ) {
-    const job = await api.get(`/jobs/${id}`, jobDescriptionShape)
-    const text = `${job.typeName} ${shortId(id)}: ${stateOf(job)}, ${formatBytes(job.bytesTransferred)} sent`
-    const exit = job.finished === undefined ? undefined : (ENDED[job.state] ?? EXIT_CODES.failed)
-    if (output.isJson && text !== before) output.printJson({ message_type: exit === undefined ? 'status' : 'summary', ...job })
-    else if (text !== before) output.print(text)
-    if (exit !== undefined) {
-      if (job.error && !output.isJson) output.note(`${job.error.message}\ncode: ${job.error.code}\nhint: ${job.error.hint}`)
-      return exit
+export async function watchJob(on: On, id: string): Promise<ExitCode> {
+  const { run, api } = on
+  const teller = new Teller(on, id)
+  const look = async () => teller.tell(await api.get(`/jobs/${id}`, jobDescriptionShape))
+  const first = await look()
+  if (first !== undefined) return first
+  for await (const { event, data } of listen(run.op, api, ['job'])) {
+    // What happened before the stream began, or during a break, is only in the list.
+    if (event === 'again' || event === 'reset') {
+      const exit = await look()
+      if (exit !== undefined) return exit
+      continue
     }
-    before = text
-    await op.clock.sleep(LOOK_EVERY_MS, op.signal)
+    const live = liveShape.safeParse(data).data
+    if (event !== 'job' || live?.id !== id) continue
+    if (teller.isSame(live.state)) teller.progress(live.progress ?? {})
+    else {
+      const exit = await look()
+      if (exit !== undefined) return exit
+    }
   }
+  throw new Error('the stream of events never ends by itself')
+}
+
+/** A line each time that something changed; how far it is, in the last line of a terminal. */
+class Teller {
+  readonly #on: On
+  readonly #id: string
+  #state = ''
+  #name = ''
+  #before = ''
+
+  constructor(on: On, id: string) {
+    this.#on = on
+    this.#id = id
+  }
+
+  isSame(state: string): boolean {
+    return state === this.#state
+  }
+
+  /** The exit code where it has ended. */
+  tell(job: JobDescription): ExitCode | undefined {
+    const { output } = this.#on
+    this.#state = job.state
+    this.#name = job.typeName
+    const exit = job.finished === undefined ? undefined : (ENDED[job.state] ?? EXIT_CODES.failed)
+    const text = `${job.typeName} ${shortId(this.#id)}: ${stateOf(job)}${job.bytesTransferred > 0 ? `, ${formatBytes(job.bytesTransferred)} sent` : ''}`
+    if (text !== this.#before) {
+      if (output.isJson) output.printJson({ message_type: exit === undefined ? 'status' : 'summary', ...job })
+      else output.print(text)
+    }
+    this.#before = text
+    if (exit !== undefined && job.error && !output.isJson) {
+      output.note(`${job.error.message}\ncode: ${job.error.code}\nhint: ${job.error.hint}`)
+    }
+    return exit
+  }
+
+  progress(progress: Readonly<Record<string, unknown>>): void {
+    const { output } = this.#on
+    if (output.isJson) {
+      output.printJson({ message_type: 'progress', id: this.#id, ...progress })
+      return
+    }
+    if (output.streams.isErrTerminal) output.streams.live(`${this.#name} ${shortId(this.#id)}: ${textOfProgress(progress)}`)
+  }
+}
+
+function textOfProgress(progress: Readonly<Record<string, unknown>>): string {
+  const number = (name: string) => (typeof progress[name] === 'number' ? (progress[name] as number) : undefined)
+  const [bytes, total, rate, left] = [number('bytesDone'), number('bytesTotal'), number('bytesPerSecond'), number('remainingMs')]
+  const parts = [
+    typeof progress.phase === 'string' ? printable(progress.phase) : undefined,
+    bytes === undefined ? undefined : `${formatBytes(bytes)}${total === undefined ? '' : ` of ${formatBytes(total)}`}`,
+    rate === undefined ? undefined : `${formatBytes(rate)}/s`,
+    left === undefined ? undefined : `${formatDuration(left)} left`,
+  ]
+  return parts.filter((part) => part !== undefined).join(', ')
 }

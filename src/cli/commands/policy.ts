@@ -2,15 +2,17 @@
 import { join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { z } from 'zod'
-import { createdPoolShape, groupChangedShape, poolShape } from '../../wire/index.ts'
+import { TerpError } from '../../base/errors.ts'
+import { createdPoolShape, groupChangedShape, poolShape, refusalShape } from '../../wire/index.ts'
 import { addServerCommand, type On, type ServerCommandOptions } from '../api/server-command.ts'
 import { plainText } from '../arguments.ts'
 import type { CommandHost } from '../command.ts'
+import { cliError } from '../errors.ts'
 import { EXIT_CODES } from '../exit-codes.ts'
 import { makePrivateFile } from '../files.ts'
 import { formatCount, printable } from '../format.ts'
 import type { Output } from '../output.ts'
-import { readYaml } from '../policy/documents.ts'
+import { readYaml, type YamlFile } from '../policy/documents.ts'
 import { type Change, planPolicy } from '../policy/plan.ts'
 import { readPolicy } from '../policy/policy.ts'
 import { tellWarnings } from './groups.ts'
@@ -21,8 +23,36 @@ interface Options extends ServerCommandOptions {
 
 const fileOption = (command: Command) => command.requiredOption('-f, --file <file>', 'the policy, as YAML or JSON; - for standard input')
 
-async function plan({ run, api }: On, file: string) {
-  return await planPolicy(api, readPolicy(await readYaml(run, plainText(file, 'the file')), file))
+/** POLICY_INVALID, POLICY_REFUSED: before anything is changed. */
+async function plan({ run, api, output }: On, file: string): Promise<readonly Change[]> {
+  const yaml = await readYaml(run, plainText(file, 'the file'))
+  const changes = await planPolicy(api, readPolicy(yaml), yaml.placeOf)
+  await checkGroups({ run, api, output }, changes, yaml.placeOf)
+  return changes
+}
+
+const checkedShape = z.object({ refusals: z.array(refusalShape) })
+
+/** What the server would refuse is told at once and all of it, with the lines; what comes after a new pool volume can not be judged yet. */
+async function checkGroups({ api }: On, changes: readonly Change[], placeOf: YamlFile['placeOf']): Promise<void> {
+  if (changes.some(({ act, kind }) => act === 'create' && kind === 'pool')) return
+  const refused: { readonly place: string; readonly group: string; readonly refusal: z.output<typeof refusalShape> }[] = []
+  for (const { kind, name, id, body, within } of changes) {
+    if (kind !== 'group' || body === undefined) continue
+    const { refusals } = await api.send('POST', '/groups/check', checkedShape, { body, query: { group: id } })
+    for (const refusal of refusals) {
+      const path = refusal.path === '' ? [] : refusal.path.split('.').map((part) => (/^\d+$/.test(part) ? Number(part) : part))
+      if (refusal.severity === 'refusal') refused.push({ place: placeOf([...(within ?? []), ...path]), group: name, refusal })
+    }
+  }
+  const [first] = refused
+  if (!first) return
+  const text = refused.map(({ place, group, refusal: { message, code, domainCode } }) => {
+    const number = domainCode === undefined ? '' : `DPM ${domainCode}, `
+    return `${place}: group ${group}: ${message} (${number}${code})`
+  })
+  const refusals = refused.map(({ place, group, refusal }) => ({ place, group, ...refusal }))
+  throw cliError('POLICY_REFUSED', text.join('; '), { hint: first.refusal.hint, context: { refusals } })
 }
 
 export function addPlan(parent: Command, host: CommandHost): void {
@@ -93,7 +123,11 @@ export function addApply(parent: Command, host: CommandHost): void {
     const changes = await plan(on, options.file)
     const done: Change[] = []
     for (const change of changes) {
-      if (!(await carryOut(on, change, options))) continue
+      const isDone = await carryOut(on, change, options).catch((error: unknown) => {
+        if (done.length > 0) output.note(`${formatCount(done.length, 'change')} of ${changes.length} done; mend it and run this again`)
+        throw atPlace(error, change)
+      })
+      if (!isDone) continue
       done.push(change)
       if (!output.isJson) output.print(`${WORDS[change.act]} ${change.kind} ${printable(change.name)}`)
     }
@@ -106,6 +140,13 @@ export function addApply(parent: Command, host: CommandHost): void {
 }
 
 const WORDS = { create: 'made', change: 'changed', extra: 'stopped' } as const
+
+/** As the server said it, with the line of the file. */
+function atPlace(error: unknown, { place, kind, name }: Change): unknown {
+  if (!(error instanceof TerpError) || place === undefined) return error
+  const { code, hint, retry, message, context } = error
+  return new TerpError(code, { kind: error.kind, retry, hint }, `${place}: ${kind} ${name}: ${message}`, { context, cause: error })
+}
 
 /** Whether there was anything to do. */
 async function carryOut(on: On, { act, kind, name, id, version, body }: Change, options: ApplyOptions): Promise<boolean> {

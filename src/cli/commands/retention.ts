@@ -1,9 +1,16 @@
 /** What goes when, and why: retention as the server carries it out, and as it would. */
 import { type Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
-import { deletionShape, pointDescriptionShape, simulatedDayShape, whyShape } from '../../wire/index.ts'
+import {
+  deletionShape,
+  groupDescriptionShape,
+  pointDescriptionShape,
+  simulatedDayShape,
+  sourceDescriptionShape,
+  whyShape,
+} from '../../wire/index.ts'
 import type { Api } from '../api/api.ts'
-import { chooseItem, isId } from '../api/find-item.ts'
+import { chooseItem, findItem, isId } from '../api/find-item.ts'
 import { addServerCommand, FRESH_NOTE, type ServerCommandOptions } from '../api/server-command.ts'
 import { shortTime, showDone, showList } from '../api/show.ts'
 import { plainText } from '../arguments.ts'
@@ -49,10 +56,12 @@ export const addWhyExpired = why('why-expired', 'say why a recovery point goes',
 ])
 
 interface SimulateOptions extends ServerCommandOptions {
-  readonly keepDays: number
+  readonly group?: string
+  readonly source?: string
+  readonly keepDays?: number
   readonly at?: string[]
   readonly weekday?: string[]
-  readonly timeZone: string
+  readonly timeZone?: string
   readonly days: number
 }
 
@@ -65,17 +74,37 @@ export function addRetentionSimulate(parent: Command, host: CommandHost): void {
     description: 'Shows day by day how many recovery points a policy makes and keeps. Nothing is changed.',
     options: (command: Command) =>
       command
-        .option('--keep-days <n>', 'how long points are kept', parseCount, 5)
-        .option('--at <time>', 'when points are made, as 08:00; may be given several times (default: 08:00, 12:00 and 18:00)', collectTime)
+        .option('--group <group>', 'of this group; what else is given is tried in place of what it says')
+        .option('--source <source>', 'of this data source, with the recovery points that it has')
+        .option('--keep-days <n>', 'how long points are kept (default: as the group says, or 5)', parseCount)
+        .option(
+          '--at <time>',
+          'when points are made, as 08:00; may be given several times (default: as the group says, or 08:00, 12:00 and 18:00)',
+          collectTime,
+        )
         .option('--weekday <day>', 'only on this day, as mon; may be given several times', collect)
-        .option('--time-zone <zone>', 'of these times', 'UTC')
+        .option('--time-zone <zone>', 'of these times (default: as the group says, or UTC)')
         .option('--days <n>', 'for so many days from today', parseCount, 30),
-    examples: ['terp retention simulate --keep-days 10 --at 12:00 --at 20:00 --days 20'],
+    examples: [
+      'terp retention simulate --keep-days 10 --at 12:00 --at 20:00 --days 20',
+      'terp retention simulate --group web --keep-days 3',
+    ],
   }
   addServerCommand(parent, host, about, async ({ api, output }, options: SimulateOptions) => {
-    const { keepDays, at = ['08:00', '12:00', '18:00'], weekday, timeZone, days } = options
-    const schedule = { kind: 'weekly', times: at, weekdays: weekday ?? WEEKDAYS }
-    const body = { retentionDays: keepDays, schedule, timeZone, days }
+    const { at, weekday, timeZone, days } = options
+    const source =
+      options.source === undefined ? undefined : await findItem(api, '/sources', sourceDescriptionShape, options.source, 'data source')
+    const group = options.group === undefined ? undefined : await findItem(api, '/groups', groupDescriptionShape, options.group, 'group')
+    const isOfPolicy = source === undefined && group === undefined
+    const times = at ?? (isOfPolicy || weekday ? ['08:00', '12:00', '18:00'] : undefined)
+    const body = {
+      ...(source && { source: source.id }),
+      ...(group && { group: group.id }),
+      ...(times && { schedule: { kind: 'weekly', times, weekdays: weekday ?? WEEKDAYS } }),
+      retentionDays: options.keepDays ?? (isOfPolicy ? 5 : undefined),
+      timeZone,
+      days,
+    }
     const simulated = await api.send('POST', '/retention/simulate', z.object({ days: z.array(simulatedDayShape) }), { body })
     type Day = z.output<typeof simulatedDayShape>
     const columns = [
@@ -138,6 +167,21 @@ export function addRetentionApprove(parent: Command, host: CommandHost): void {
       all === true && argument === undefined ? held : [chooseItem(held, argument ?? '', 'deletion that waits', ({ id }) => ({ id }))]
     if (chosen.length > 0) await api.act('POST', '/retention/approve', { body: { deletions: chosen.map(({ id }) => id) } })
     showDone(run, { deletions: chosen.map(({ id }) => id) }, `agreed to ${formatCount(chosen.length, 'deletion')}`)
+    return undefined
+  })
+}
+
+export function addRetentionThaw(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'thaw',
+    summary: 'let deletions go on after the clock jumped',
+    description: 'Says that the clock of the server is right, after it jumped and nothing expired since. For security administrators.',
+    examples: ['terp retention thaw'],
+    notes: FRESH_NOTE,
+  }
+  addServerCommand(parent, host, about, async ({ run, api }) => {
+    await api.act('POST', '/retention/thaw')
+    showDone(run, { isFrozen: false }, 'the clock is said to be right; deletions go on')
     return undefined
   })
 }

@@ -1,14 +1,24 @@
 /** What can be protected, and what is. */
 import type { Command } from 'commander'
 import { z } from 'zod'
-import { agentDescriptionShape, itemShape, jobDescriptionShape, type SourceDescription, sourceDescriptionShape } from '../../wire/index.ts'
-import { findItem } from '../api/find-item.ts'
-import { addServerCommand, type ServerCommandOptions } from '../api/server-command.ts'
-import { shortTime, showDone, showList } from '../api/show.ts'
+import {
+  agentDescriptionShape,
+  itemShape,
+  jobDescriptionShape,
+  jobStartedShape,
+  poolsShape,
+  type SourceDescription,
+  sourceDescriptionShape,
+} from '../../wire/index.ts'
+import { chooseItem, findItem } from '../api/find-item.ts'
+import { addServerCommand, FRESH_NOTE, type ServerCommandOptions } from '../api/server-command.ts'
+import { shortTime, showDone, showFacts, showList } from '../api/show.ts'
 import { plainText } from '../arguments.ts'
 import type { CommandHost } from '../command.ts'
+import { cliError } from '../errors.ts'
 import { formatBytes } from '../format.ts'
 import { shortId } from '../present.ts'
+import { jobBegan } from './jobs.ts'
 
 export const SOURCE = ['<SOURCE>', 'name, id, or the beginning of an id'] as const
 
@@ -96,6 +106,7 @@ export function addSourceBrowse(parent: Command, host: CommandHost): void {
 
 interface CheckOptions extends ServerCommandOptions {
   readonly readAll?: boolean
+  readonly wait?: boolean
 }
 
 export function addSourceCheck(parent: Command, host: CommandHost): void {
@@ -104,13 +115,146 @@ export function addSourceCheck(parent: Command, host: CommandHost): void {
     summary: 'compare a replica with its source',
     description: 'Starts a job that compares the replica of a data source with the source, and mends what differs.',
     arguments: [SOURCE],
-    options: (command: Command) => command.option('--read-all', 'read every byte of the source, not only what looks changed'),
-    examples: ['terp source check web-3:/srv'],
+    options: (command: Command) =>
+      command
+        .option('--read-all', 'read every byte of the source, not only what looks changed')
+        .option('--wait', 'wait until it has ended'),
+    examples: ['terp source check web-3:/srv --wait'],
+    exits: [3] as const,
   }
-  addServerCommand(parent, host, about, async ({ run, api }, { readAll }: CheckOptions, source = '') => {
-    const { id } = await findItem(api, '/sources', sourceDescriptionShape, source, 'data source')
-    const job = await api.send('POST', `/sources/${id}/check`, jobDescriptionShape, { body: { isHeavy: readAll === true } })
-    showDone(run, job, `job ${job.id}: ${job.typeName}`)
+  addServerCommand(parent, host, about, async (on, { readAll, wait }: CheckOptions, source = '') => {
+    const { id } = await findItem(on.api, '/sources', sourceDescriptionShape, source, 'data source')
+    const job = await on.api.send('POST', `/sources/${id}/check`, jobDescriptionShape, { body: { isHeavy: readAll === true } })
+    return await jobBegan(on, job.id, job, wait)
+  })
+}
+
+export function addSourceShow(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'show',
+    summary: 'show a data source',
+    description: 'Shows one data source: its state, why it is so, and what there is to restore. Times are UTC.',
+    arguments: [SOURCE],
+    examples: ['terp source show web-3:/srv'],
+  }
+  addServerCommand(parent, host, about, async ({ api, output }, _: ServerCommandOptions, argument = '') => {
+    const { id } = await findItem(api, '/sources', sourceDescriptionShape, argument, 'data source')
+    const source = await api.get(`/sources/${id}`, sourceDescriptionShape)
+    const { cause = {}, sizeBytes } = source
+    showFacts(output, source, [
+      ['data source', `${source.name} ${source.id}`],
+      ['agent', source.agentName],
+      ['path', source.path],
+      ['kind', source.workload],
+      ['group', source.groupName],
+      ['state', `${source.status}, since ${shortTime(source.stateSince)}`],
+      ...Object.entries(cause).map(
+        ([name, value]) => [`cause: ${name}`, typeof value === 'object' ? JSON.stringify(value) : String(value)] as const,
+      ),
+      ['copy the data to', source.firstCopyFolder],
+      ['size', sizeBytes === undefined ? undefined : formatBytes(sizeBytes)],
+      ['files', source.files],
+      ['recovery points', source.points],
+      ['newest', source.newest && shortTime(source.newest)],
+      ['oldest', source.oldest && shortTime(source.oldest)],
+      ['verified', source.lastVerified && shortTime(source.lastVerified)],
+    ])
     return undefined
+  })
+}
+
+export function addSourceCopy(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'copy',
+    summary: 'make the first copy now',
+    description:
+      'Starts a job that makes the first copy of a data source. Where it is brought by hand, the job takes it from the folder on the machine of the server that `terp source show` names, or from another; then a check compares all of it with the source, and what differs is sent.',
+    arguments: [SOURCE],
+    options: (command: Command) =>
+      command
+        .option('--from <folder>', 'brought by hand: the folder on the machine of the server that stands for the path of the source')
+        .option('--wait', 'wait until it has ended'),
+    examples: ['terp source copy web-3:/srv --wait', 'terp source copy web-3:/srv --from /media/usb/srv --wait'],
+    notes: `With --from: ${FRESH_NOTE.charAt(0).toLowerCase()}${FRESH_NOTE.slice(1)}`,
+    exits: [3] as const,
+  }
+  addServerCommand(parent, host, about, async (on, { wait, from }: CopyOptions, argument = '') => {
+    const { id } = await findItem(on.api, '/sources', sourceDescriptionShape, argument, 'data source')
+    const job =
+      from === undefined
+        ? await on.api.send('POST', `/sources/${id}/replica`, jobDescriptionShape)
+        : await on.api.send('POST', `/sources/${id}/replica/load`, jobDescriptionShape, { body: { folder: from } })
+    return await jobBegan(on, job.id, job, wait)
+  })
+}
+
+export function addSourceRemoveData(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'remove-data',
+    summary: 'give up all data of a data source',
+    description:
+      'Gives up all recovery points of a data source whose protection was stopped. They go after the cool-off; until then `terp recovery-point undelete` takes it back.',
+    arguments: [SOURCE],
+    options: (command: Command) => command.option('--confirm <name>', 'its name once more, in place of being asked'),
+    examples: ['terp source remove-data web-3:/srv --confirm web-3:/srv'],
+    notes: FRESH_NOTE,
+  }
+  addServerCommand(
+    parent,
+    host,
+    about,
+    async ({ run, api, output }, options: ServerCommandOptions & { readonly confirm?: string }, argument = '') => {
+      const { id, name } = await findItem(api, '/sources', sourceDescriptionShape, argument, 'data source')
+      const confirm = options.confirm ?? (await output.streams.ask?.(`Type the name ${name} once more: `)) ?? ''
+      if (confirm.trim() !== name)
+        throw cliError('USAGE_INVALID', `this gives up all recovery points of ${name}: confirm it with --confirm and its name`)
+      await api.act('POST', `/sources/${id}/remove-data`)
+      showDone(run, { id, name }, `the data of ${name} is given up after the cool-off`)
+      return undefined
+    },
+  )
+}
+
+interface CopyOptions extends WaitOptions {
+  readonly from?: string
+}
+
+interface WaitOptions extends ServerCommandOptions {
+  readonly wait?: boolean
+}
+
+export function addSourceMove(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'move',
+    summary: 'move a data source to another pool volume',
+    description: 'Starts a job that moves a data source with all its recovery points to another pool volume.',
+    arguments: [SOURCE, ['<VOLUME>', 'where to: name, id, or the beginning of an id']] as const,
+    options: (command: Command) => command.option('--wait', 'wait until it has ended'),
+    examples: ['terp source move web-3:/srv pool-2 --wait'],
+    exits: [3] as const,
+  }
+  addServerCommand(parent, host, about, async (on, { wait }: WaitOptions, argument = '', volume = '') => {
+    const { id } = await findItem(on.api, '/sources', sourceDescriptionShape, argument, 'data source')
+    const { id: poolId } = chooseItem((await on.api.get('/pools', poolsShape)).items, volume, 'pool volume')
+    const job = await on.api.send('POST', `/sources/${id}/move`, jobStartedShape, { body: { poolId } })
+    return await jobBegan(on, job.jobId, job, wait)
+  })
+}
+
+export function addSourceTestRestore(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'test-restore',
+    summary: 'prove that it can be restored',
+    description:
+      'Starts a job that restores a sample of the newest recovery point to nowhere, and compares what comes with what was backed up.',
+    arguments: [SOURCE],
+    options: (command: Command) => command.option('--wait', 'wait until it has ended'),
+    examples: ['terp source test-restore web-3:/srv --wait'],
+    exits: [3] as const,
+  }
+  addServerCommand(parent, host, about, async (on, { wait }: WaitOptions, argument = '') => {
+    const { id } = await findItem(on.api, '/sources', sourceDescriptionShape, argument, 'data source')
+    const job = await on.api.send('POST', `/sources/${id}/test-restore`, jobDescriptionShape)
+    return await jobBegan(on, job.id, job, wait)
   })
 }

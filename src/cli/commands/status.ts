@@ -1,6 +1,6 @@
 /** What could be restored now, and what is wrong. */
 import type { Command } from 'commander'
-import { z } from 'zod'
+import type { z } from 'zod'
 import {
   gateStateShape,
   type SearchHit,
@@ -77,6 +77,10 @@ export function addCloudStatus(parent: Command, host: CommandHost): void {
     const verdict = ({ isAllowed, message }: z.output<typeof gateStateShape>['backupDisk']) =>
       `${isAllowed ? 'allowed' : 'refused'}${message === undefined ? '' : `: ${message}`}`
     showFacts(output, state, [
+      [
+        'vault',
+        state.registration.vault === undefined ? state.registration.state : `${state.registration.vault}: ${state.registration.state}`,
+      ],
       ['connection', state.connection],
       ['subscription', state.subscription],
       ['connected', state.isConnected ? 'True' : 'False'],
@@ -148,25 +152,6 @@ export function addSearch(parent: Command, host: CommandHost): void {
     ]
     showList(output, hits, columns, 'nothing found')
     if (pending > 0) output.note(`the newest recovery points of ${formatCount(pending, 'data source')} are still being read`)
-    return undefined
-  })
-}
-
-const versionShape = z.object({ version: z.string(), apiVersion: z.int() })
-
-export function addServerStatus(parent: Command, host: CommandHost): void {
-  const about = {
-    name: 'status',
-    summary: 'show a server',
-    description: 'Shows where the server is, which version it has, and whether it can do its work.',
-    examples: ['terp server status'],
-  }
-  addServerCommand(parent, host, about, async ({ api, output }) => {
-    const { version } = await api.get('/version', versionShape)
-    showFacts(output, { server: api.url, version }, [
-      ['server', api.url],
-      ['version', version],
-    ])
     return undefined
   })
 }

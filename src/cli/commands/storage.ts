@@ -1,16 +1,26 @@
 /** Pool volumes of a server. */
-import type { Command } from 'commander'
-import { createdPoolShape, jobStartedShape, type PoolDescription, poolsShape, poolUsageShape } from '../../wire/index.ts'
+import { type Command, InvalidArgumentError, Option } from 'commander'
+import {
+  createdPoolShape,
+  evacuationShape,
+  jobDescriptionShape,
+  jobStartedShape,
+  type PoolDescription,
+  poolShape,
+  poolsShape,
+  poolUsageShape,
+} from '../../wire/index.ts'
 import type { Api } from '../api/api.ts'
 import { chooseItem } from '../api/find-item.ts'
 import { addServerCommand, FRESH_NOTE, type On, type ServerCommandOptions } from '../api/server-command.ts'
 import { shortTime, showDone, showFacts, showList } from '../api/show.ts'
 import { plainText } from '../arguments.ts'
 import { type CommandHost, collect } from '../command.ts'
+import { cliError } from '../errors.ts'
 import { makePrivateFile } from '../files.ts'
-import { formatBytes } from '../format.ts'
+import { formatBytes, formatCount } from '../format.ts'
 import { shortId } from '../present.ts'
-import { watchJob } from './jobs.ts'
+import { jobBegan } from './jobs.ts'
 
 const VOLUME = [['<VOLUME>', 'name, id, or the beginning of an id']] as const
 
@@ -181,8 +191,104 @@ export function addStoragePrune(parent: Command, host: CommandHost): void {
   })
 }
 
-async function started(on: On, job: { readonly jobId: string }, wait: boolean | undefined) {
-  if (wait === true) return await watchJob(on, job.jobId)
-  showDone(on.run, job, `job ${job.jobId} began; see it with: terp job watch ${shortId(job.jobId)}`)
-  return undefined
+const started = (on: On, job: { readonly jobId: string }, wait: boolean | undefined) => jobBegan(on, job.jobId, job, wait)
+
+interface ChangeOptions extends ServerCommandOptions {
+  readonly name?: string
+  readonly workload?: string[]
+  readonly anyWorkload?: boolean
+  readonly warnAt?: number
+}
+
+export function addStorageChange(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'change',
+    summary: 'change a pool volume',
+    description: 'Changes the name of a pool volume, what may be put there, or how full it may be.',
+    arguments: VOLUME,
+    options: (command: Command) =>
+      command
+        .option('--name <name>', 'what it is called from now on')
+        .option('--workload <kind>', 'only for this kind of data; may be given several times', collect)
+        .option('--any-workload', 'for any kind of data')
+        .option('--warn-at <percent>', 'how full its disk may be: above it people are warned, and nothing new is put there', parsePercent),
+    examples: ['terp storage change pool-1 --name archive --warn-at 90'],
+    notes: FRESH_NOTE,
+  }
+  addServerCommand(parent, host, about, async ({ run, api }, options: ChangeOptions, argument) => {
+    const { id, version } = await findVolume(api, argument)
+    const { name, workload, anyWorkload, warnAt } = options
+    const workloads = anyWorkload === true ? [] : workload
+    const body = {
+      ...(name !== undefined && { name }),
+      ...(workloads && { workloads }),
+      ...(warnAt !== undefined && { thresholds: { usage: warnAt / 100 } }),
+    }
+    if (Object.keys(body).length === 0)
+      throw cliError('USAGE_INVALID', 'say what to change: --name, --workload, --any-workload or --warn-at')
+    const after = await api.send('PATCH', `/pools/${id}`, poolShape, { body, version })
+    const kinds = after.workloads.length === 0 ? 'any data' : after.workloads.join(', ')
+    showDone(run, after, `${after.name}: for ${kinds}, full at ${Math.round(after.thresholds.usage * 100)} %`)
+    return undefined
+  })
+}
+
+function parsePercent(text: string): number {
+  const percent = Number(text.replace(/\s*%$/, ''))
+  if (!(percent >= 10 && percent <= 100)) throw new InvalidArgumentError('It is a number from 10 to 100.')
+  return percent
+}
+
+interface MaintainOptions extends ServerCommandOptions {
+  readonly task: string
+  readonly readData?: boolean
+  readonly wait?: boolean
+}
+
+const TASKS = ['expire-points', 'prune', 'pool-verify', 'catalog-check']
+
+export function addStorageMaintain(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'maintain',
+    summary: 'do now what is done every night',
+    description:
+      'Starts one of the jobs that keep a pool volume in order: expire recovery points as retention says, prune, verify, or compare the catalog with what is stored.',
+    arguments: VOLUME,
+    options: (command: Command) =>
+      command
+        .addOption(new Option('--task <task>', 'which').choices(TASKS).makeOptionMandatory())
+        .option('--read-data', 'of pool-verify: read every stored byte')
+        .option('--wait', 'wait until it has ended'),
+    examples: ['terp storage maintain pool-1 --task expire-points --wait'],
+    exits: [3] as const,
+  }
+  addServerCommand(parent, host, about, async (on, { task, readData, wait }: MaintainOptions, argument) => {
+    const { id } = await findVolume(on.api, argument)
+    const body = { what: task, readData: readData === true }
+    const job = await on.api.send('POST', `/pools/${id}/maintenance`, jobDescriptionShape, { body })
+    return await jobBegan(on, job.id, job, wait)
+  })
+}
+
+export function addStorageEvacuate(parent: Command, host: CommandHost): void {
+  const about = {
+    name: 'evacuate',
+    summary: 'move everything to other pool volumes',
+    description: 'Moves all data sources of a pool volume to others, as jobs. Nothing new is put there from now on.',
+    arguments: VOLUME,
+    options: (command: Command) => command.option('--stop', 'let it take data again; what waits is cancelled, what runs goes on'),
+    examples: ['terp storage evacuate pool-1', 'terp storage evacuate pool-1 --stop'],
+    notes: FRESH_NOTE,
+  }
+  addServerCommand(parent, host, about, async ({ run, api }, { stop }: ServerCommandOptions & { readonly stop?: boolean }, argument) => {
+    const { id, name } = await findVolume(api, argument)
+    if (stop === true) {
+      await api.act('DELETE', `/pools/${id}/evacuate`)
+      showDone(run, { id, name }, `${name} takes data again`)
+      return undefined
+    }
+    const begun = await api.send('POST', `/pools/${id}/evacuate`, evacuationShape)
+    showDone(run, begun, `${formatCount(begun.jobs.length, 'data source')} of ${name} will be moved; see it with: terp job list`)
+    return undefined
+  })
 }

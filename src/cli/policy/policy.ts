@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { changePoolShape, createPoolShape, firstIssue } from '../../wire/index.ts'
 import { cliError } from '../errors.ts'
-import type { Document } from './documents.ts'
+import type { Document, YamlFile } from './documents.ts'
 
 const documentShape = z.record(z.string(), z.unknown())
 
@@ -18,17 +18,24 @@ const policyShape = z.strictObject({
 export type Policy = z.output<typeof policyShape>
 export type PolicyPool = NonNullable<Policy['pools']>[number]
 
-/** POLICY_INVALID. */
-export function readPolicy(document: unknown, file: string): Policy {
-  const parsed = policyShape.safeParse(document ?? {})
-  if (!parsed.success) throw cliError('POLICY_INVALID', `${file}: ${firstIssue(parsed.error)}`, { context: { file } })
-  for (const [what, items] of [['pool', parsed.data.pools] as const, ['group', parsed.data.groups] as const]) {
-    const names = (items ?? []).map(({ name }) => String(name))
-    const twice = names.find((name, i) => names.indexOf(name) !== i)
-    if (twice !== undefined)
-      throw cliError('POLICY_INVALID', `${file}: there are two with the name ${twice} (${what})`, { context: { file } })
+/** POLICY_INVALID, with the line. */
+export function readPolicy({ value, placeOf }: YamlFile): Policy {
+  const parsed = policyShape.safeParse(value ?? {})
+  if (!parsed.success) throw cliError('POLICY_INVALID', `${placeOf(issuePath(parsed.error))}: ${firstIssue(parsed.error)}`)
+  for (const what of ['pools', 'groups'] as const) {
+    const names = (parsed.data[what] ?? []).map(({ name }) => String(name))
+    const i = names.findIndex((name, at) => names.indexOf(name) !== at)
+    if (i !== -1) throw cliError('POLICY_INVALID', `${placeOf([what, i, 'name'])}: there are two ${what} with the name ${names[i]}`)
   }
   return parsed.data
+}
+
+/** Of the first thing that is wrong; a key that is not known is where it stands, not what holds it. */
+export function issuePath(error: z.ZodError): readonly PropertyKey[] {
+  const [issue] = error.issues
+  if (!issue) return []
+  const unknown = issue.code === 'unrecognized_keys' ? issue.keys.slice(0, 1) : []
+  return [...issue.path, ...unknown]
 }
 
 export interface Difference {

@@ -10,6 +10,6 @@ export const NO_PROGRAMS: Programs = {
   projectFolder: '/nowhere',
   vault: { start: unexpected, createVault: unexpected, downloadCredentials: unexpected },
   page: { start: unexpected },
-  server: { start: unexpected, look: unexpected },
-  agent: { enroll: unexpected, describe: unexpected, start: unexpected },
+  server: { restore: unexpected, start: unexpected, look: unexpected, resetAdministrator: unexpected },
+  agent: { enroll: unexpected, describe: unexpected, bundle: unexpected, start: unexpected },
 }

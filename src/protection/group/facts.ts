@@ -5,7 +5,8 @@ import type { ProtectionGroup } from './shape.ts'
 export interface AgentFacts {
   readonly id: string
   readonly name: string
-  readonly kind: 'server' | 'client'
+  /** Left out where nothing says so: the first group that it is in decides. */
+  readonly kind?: 'server' | 'client'
   /** The agent in the backup server's own process. */
   readonly isBackupServer: boolean
 }

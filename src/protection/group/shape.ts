@@ -136,6 +136,7 @@ export const protectionGroupShape = z.strictObject({
   online: onlineShape.optional(),
   replicaCreation: replicaCreationShape.default({ method: 'now' }),
   consistencyCheck: consistencyCheckShape.prefault({}),
+  /** Everything is compressed; with this, by more work of the agent for fewer bytes on the line and in the pool. */
   isCompressedOnWire: z.boolean().default(false),
   startOffsetMinutes: z.int().min(0).default(0),
   throttles: z.array(throttleShape).max(1000).default([]),

@@ -24,7 +24,7 @@ export function validateMembers(group: ProtectionGroup, facts: GroupFacts): Refu
     if (agent === undefined) {
       refusals.push(refuse('MEMBER_AGENT_UNKNOWN', `${member.name} is on a machine without an agent`, { path: `${path}.agentId` }))
     } else {
-      if ((agent.kind === 'client') !== (group.type === 'clients')) {
+      if (agent.kind !== undefined && (agent.kind === 'client') !== (group.type === 'clients')) {
         const message = `${agent.name} is a ${agent.kind}, and the group is for ${group.type}`
         refusals.push(refuse('MEMBER_WRONG_TYPE', message, { path }))
       }

@@ -53,21 +53,3 @@ export function initialCopyHours(copy: { sizeBytes: number; bitsPerSecond: numbe
 export function isManualCopyAdvised(copy: { sizeBytes: number; isOverWan: boolean }): boolean {
   return copy.isOverWan && copy.sizeBytes > 5 * GB
 }
-
-export interface SizingInput {
-  readonly protectedBytes: number
-  readonly retentionDays: number
-  readonly backupsPerDay: number
-  /** Of it, with a copy in the vault. */
-  readonly onlineBytes: number
-}
-
-/** All answers of `terp sizing` at once. */
-export function sizeServer(input: SizingInput) {
-  const { protectedBytes, retentionDays, backupsPerDay, onlineBytes } = input
-  return {
-    allocationBytes: allocationBytes({ sizeBytes: protectedBytes, retentionDays, backupsPerDay }),
-    pool: poolSizeBytes(protectedBytes),
-    scratch: scratchBytes(onlineBytes),
-  }
-}

@@ -12,6 +12,7 @@ import {
   protectableBytes,
   scratchBytes,
 } from './pool-size.ts'
+import { sizeServer } from './size-server.ts'
 import { chooseVolume, refuseVolumeRemoval, validatePoolVolume, volumeAlert } from './volumes.ts'
 
 const TB = 1e12
@@ -76,6 +77,30 @@ describe('§13 worked calculations', () => {
     assert.equal((initialCopyHours({ sizeBytes: 3 * GB, bitsPerSecond: 10e6, efficiency: 1 }) * 60).toFixed(0), '40')
     assert.equal(isManualCopyAdvised({ sizeBytes: 6 * GB, isOverWan: true }), true)
     assert.equal(isManualCopyAdvised({ sizeBytes: 5 * GB, isOverWan: true }), false)
+  })
+})
+
+describe('§13 all answers at once', () => {
+  const base = { protectedBytes: 1e12, retentionDays: 5, backupsPerDay: 1, onlineBytes: 0 }
+  it('1.2075 TB of allocation, S-041 and S-042 pools, 64 points, 100 GB of scratch, 534 points in the vault, 13.7 years', () => {
+    assert.equal(sizeServer(base).allocationBytes, 1.2075e12)
+    const machine = sizeServer({ ...base, machine: 'A2' }).machine
+    assert.deepEqual(
+      [machine?.poolBytes, machine?.protectable.recommended, Math.round((machine?.protectable.most ?? 0) / 1e10)],
+      [4e12, 2e12, 267],
+    )
+    assert.equal(sizeServer({ ...base, protectedBytes: 3e12, machine: 'A2' }).machine?.isEnough, false)
+    assert.deepEqual(sizeServer({ ...base, retentionDays: 22, backupsPerDay: 3 }).points, {
+      onDisk: 66,
+      cap: 64,
+      isOverCap: true,
+      longestDays: 21,
+    })
+    assert.equal(sizeServer({ ...base, onlineBytes: 2e12 }).scratch.least, 100e9)
+    const { online } = sizeServer({ ...base, onlinePerDay: 2, rows: { daily: 180, weekly: 104, monthly: 60, yearly: 10 } })
+    assert.deepEqual([online?.points, online?.isOverCap, online?.yearsToCapUnpruned.toFixed(1)], [534, false, '13.7'])
+    const { systemBytes, journalBytes, scratch } = sizeServer({ ...base, systems: 2, volumes: 3 })
+    assert.deepEqual([systemBytes?.most, journalBytes, scratch.least], [60 * 2 ** 30, 900 * 2 ** 20, 35e9])
   })
 })
 

@@ -7,8 +7,12 @@ import type { Machine } from './machine.ts'
 /** What a job keeps busy. `replica`: no other may touch it. `read`: others that read may run beside it. */
 export const JOB_TYPES = {
   'replica-creation': { name: 'Replica creation', alias: 'InitialReplication', holds: 'replica', busy: 'REPLICA_BUSY_CREATION' },
+  /** Of data that was brought by hand. */
+  'replica-load': { name: 'Manual replica creation', alias: null, holds: 'replica', busy: 'REPLICA_BUSY_CREATION' },
   synchronisation: { name: 'Synchronization', alias: 'Replication', holds: 'replica', busy: 'REPLICA_BUSY_SYNCHRONISATION' },
   'recovery-point': { name: 'Recovery point', alias: 'ShadowCopy', holds: 'replica', busy: 'REPLICA_BUSY_RECOVERY_POINT' },
+  /** Of what the replica is already, without asking its source. */
+  'point-of-replica': { name: 'Recovery point of the replica', alias: 'ShadowCopy', holds: 'replica', busy: 'REPLICA_BUSY_RECOVERY_POINT' },
   'consistency-check': { name: 'Consistency check', alias: 'Validation', holds: 'replica', busy: 'REPLICA_BUSY_CONSISTENCY_CHECK' },
   'online-point': { name: 'Online recovery point', alias: 'CloudBackup', holds: 'replica', busy: 'AGENT_BUSY_BACKUP' },
   recovery: { name: 'Disk recovery', alias: 'Recovery', holds: 'replica', busy: 'REPLICA_BUSY_RECOVERY' },

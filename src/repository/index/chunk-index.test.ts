@@ -120,7 +120,7 @@ for (const world of ['spread', 'alike', 'almost the same']) {
         }
         const listed = groups.map((group) => [...new Set(group.map(packOf))])
         const store = await aStore(listed)
-        // Two ids that begin with the same 13 bytes are one to a writer: only ids of keyed hashes may be asked of it.
+        // Two ids that begin with the same 17 bytes are one to a writer: only ids of keyed hashes may be asked of it.
         const model = modelOf(listed.flat())
         const check = async () => {
           const index = await anIndex(store)

@@ -143,7 +143,7 @@ export class ChunkIndex {
     const { part, number } = this.#place(ordinal)
     if (!also && !this.packs.isUsable(part.table.packOf(number), id, 0)) return undefined
     const location = this.#listedAt(ordinal)
-    // The table of a segment compares 13 bytes.
+    // The table of a segment compares 17 bytes.
     return location?.record.id.equals(id) ? location : undefined
   }
 

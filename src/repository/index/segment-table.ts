@@ -1,8 +1,8 @@
 /**
  * Where a chunk stands in one segment, or that it does not: in memory that threads share, filled block by block by whichever thread asks first.
  *
- * Of each record it has 16 bytes: 13 of the id (a keyed hash: two that agree by chance are not to be expected in any lifetime) and the number of the
- * pack. Ids are spread evenly, so a look-up guesses where it must be, among the blocks and then in one, and walks from there.
+ * Of each record it has 20 bytes: 17 of the id and the number of the pack. Ids are keyed hashes, so two that agree by chance are not to be expected in any lifetime;
+ * and whoever holds the id key and looks for two contents whose ids agree in so much has 2⁶⁸ of them to try. Ids are spread evenly, so a look-up guesses where it must be, among the blocks and then in one, and walks from there.
  * Two threads that load the same block write the same bytes; it counts only once its state says so, which is written last.
  */
 import type { PackTable } from './pack-table.ts'
@@ -13,7 +13,7 @@ export interface SegmentTableMemory {
   readonly perBlock: number
   /** The first four bytes of the first id of each block, as numbers that sort like them. */
   readonly fences: SharedArrayBuffer
-  /** The same of each record, and three words more. */
+  /** The same of each record, and four words more: three of the id, then a byte of it and the number of its pack. */
   readonly firsts: SharedArrayBuffer
   readonly rests: SharedArrayBuffer
   /** Of each block. */
@@ -22,6 +22,7 @@ export interface SegmentTableMemory {
   readonly packs: SharedArrayBuffer
 }
 
+const REST_WORDS = 4
 const ABSENT = 0
 const LOADED = 1
 const DAMAGED = 2
@@ -63,7 +64,7 @@ export class SegmentTable {
       fences,
       // Memory that nobody has written to is not there yet: what is never asked for costs nothing.
       firsts: new SharedArrayBuffer(count * 4),
-      rests: new SharedArrayBuffer(count * 12),
+      rests: new SharedArrayBuffer(count * REST_WORDS * 4),
       states: new SharedArrayBuffer(blocks * 4),
       packs: packs.buffer as SharedArrayBuffer,
     }
@@ -75,7 +76,7 @@ export class SegmentTable {
 
   get memoryBytes(): number {
     const { count, fences, states, packs } = this.memory
-    return count * 16 + fences.byteLength + states.byteLength + packs.byteLength
+    return count * (4 + REST_WORDS * 4) + fences.byteLength + states.byteLength + packs.byteLength
   }
 
   /** Whether a usable pack holds the chunk whose id stands at `at`. */
@@ -92,7 +93,7 @@ export class SegmentTable {
 
   /** The PackTable's number of the pack that holds a record; its block has been loaded. */
   packOf(number: number): number {
-    return this.#packs[(this.#rests[number * 3 + 2] as number) & 0xffffff] as number
+    return this.#packs[(this.#rests[number * REST_WORDS + 3] as number) & 0xffffff] as number
   }
 
   /** The PackTable's number of a pack, by its number in the segment. */
@@ -156,12 +157,13 @@ export class SegmentTable {
     if (firsts[n] !== first) return -1
     const second = wordAt(id, at + 4)
     const third = wordAt(id, at + 8)
-    const fourth = id[at + 12] as number
+    const fourth = wordAt(id, at + 12)
+    const fifth = id[at + 16] as number
     for (; n < end && firsts[n] === first; n++) {
-      const rest = n * 3
-      if (this.#rests[rest] !== second || this.#rests[rest + 1] !== third) continue
-      const last = this.#rests[rest + 2] as number
-      if (last >>> 24 !== fourth) continue
+      const rest = n * REST_WORDS
+      if (this.#rests[rest] !== second || this.#rests[rest + 1] !== third || this.#rests[rest + 2] !== fourth) continue
+      const last = this.#rests[rest + 3] as number
+      if (last >>> 24 !== fifth) continue
       if (usable && !this.#table.isUsable(this.#packs[last & 0xffffff] as number, id, at)) continue
       if (!all) return n
       all.push(n)
@@ -181,12 +183,14 @@ export class SegmentTable {
     const count = records.length / INDEX_RECORD_BYTES
     let n = block * this.memory.perBlock
     for (let i = 0, at = 0; i < count; i++, n++, at += INDEX_RECORD_BYTES) {
+      const rest = n * REST_WORDS
       this.#firsts[n] = wordAt(records, at)
-      this.#rests[n * 3] = wordAt(records, at + 4)
-      this.#rests[n * 3 + 1] = wordAt(records, at + 8)
-      // Byte 12 of the id, then the pack's number, which begins at byte 32 and is little-endian.
+      this.#rests[rest] = wordAt(records, at + 4)
+      this.#rests[rest + 1] = wordAt(records, at + 8)
+      this.#rests[rest + 2] = wordAt(records, at + 12)
+      // Byte 16 of the id, then the pack's number, which begins at byte 32 and is little-endian.
       const pack = (records[at + 32] as number) | ((records[at + 33] as number) << 8) | ((records[at + 34] as number) << 16)
-      this.#rests[n * 3 + 2] = (((records[at + 12] as number) << 24) | pack) >>> 0
+      this.#rests[rest + 3] = (((records[at + 16] as number) << 24) | pack) >>> 0
     }
     Atomics.store(this.#states, block, LOADED)
   }

@@ -38,6 +38,8 @@ export interface ChunkWriterOptions {
   /** Called for each pack once it is durable. */
   readonly onSealed: (pack: SealedPack) => void
   readonly inFlight?: number
+  /** Memory of packs that are durable, for those to come. Writers on one thread may share it. */
+  readonly spares?: Buffer[]
 }
 
 /** What `write` did: the id, and how much was added (0 and 0 when the chunk was known). */
@@ -61,7 +63,7 @@ interface OpenPack {
 export class ChunkWriter {
   readonly #options: ChunkWriterOptions
   #open: OpenPack | undefined
-  readonly #spare: Buffer[] = []
+  readonly #spare: Buffer[]
   readonly #compressor: Compressor
   readonly #inFlight = new Set<Promise<void>>()
   /** Packs that wait for their turn to be published. */
@@ -70,7 +72,8 @@ export class ChunkWriter {
 
   constructor(options: ChunkWriterOptions) {
     this.#options = options
-    this.#compressor = new Compressor({ isCheckedElsewhere: options.store.checksChunks ?? false })
+    this.#spare = options.spares ?? []
+    this.#compressor = new Compressor({ isCheckedElsewhere: options.store.checksChunks ?? false, isHard: options.store.isNarrow ?? false })
   }
 
   /** Stores the content unless its chunk is known (`again`: even then). The content may be reused once the promise has settled. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { noise } from '../../../test/support/pool.ts'
 import { zstd } from '../../platform/index.ts'
@@ -65,4 +66,17 @@ test('a frame of another length than was said is refused', () => {
   assert.equal(decompressInto(into, stored, MIB + 1), false)
   assert.equal(decompressInto(into.subarray(0, 1000), stored, MIB), false)
   assert.equal(decompress(stored.subarray(1), MIB), undefined)
+})
+
+test('towards a narrow line the same comes back of fewer bytes', () => {
+  const [usual, hard] = [new Compressor(), new Compressor({ isHard: true })]
+  const program = readFileSync(process.execPath).subarray(40 * MIB, 44 * MIB)
+  for (const content of [text(3 * MIB), program]) {
+    const before = usual.compress(content).stored.length
+    const { compression, stored } = hard.compress(content)
+    assert.equal(compression, COMPRESSION.zstd)
+    assert.ok(stored.length < before, `${stored.length} and ${before} bytes of ${content.length}`)
+    assert.ok(decompress(stored, content.length)?.equals(content))
+  }
+  assert.equal(hard.compress(noise('random', MIB)).compression, COMPRESSION.none)
 })

@@ -9,7 +9,7 @@ import { invariant, TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { Semaphore } from '../../base/semaphore.ts'
 import type { PruningStore } from '../../storage/index.ts'
-import { noteDamage } from '../damage-list.ts'
+import { noteDamage, type Revision, reviseDamage } from '../damage-list.ts'
 import type { DamageList } from '../damaged-chunks.ts'
 import { healFormat } from '../format/format-file.ts'
 import { keepIndex } from '../index/index-upkeep.ts'
@@ -59,6 +59,8 @@ export class PoolWriter implements SessionHost {
   readonly #atGate = new Semaphore(1)
   readonly #opening = new Semaphore(1)
   readonly #noting = new Semaphore(1)
+  /** Chunks that were found damaged and were not noted before, and that were noted and are sound, or there no more. */
+  onDamage: (change: { readonly fresh: number; readonly healed: number }) => void = () => {}
 
   private constructor(parts: Parts) {
     this.repository = parts.repository
@@ -234,12 +236,23 @@ export class PoolWriter implements SessionHost {
       if (damage.size === 0) return
       this.#damage = new Map()
       try {
-        if (await noteDamage(op, this.repository, damage)) this.openAnew()
+        this.#damageChanged({ fresh: await noteDamage(op, this.repository, damage), healed: 0 })
       } catch (error) {
         this.#takeAll(damage)
         throw error
       }
     })
+  }
+
+  /** After all packs were looked at, or whether they are there. */
+  async reviseDamage(op: Operation, revision: Revision): Promise<void> {
+    await this.#noting.run(async () => this.#damageChanged(await reviseDamage(op, this.repository, revision)))
+  }
+
+  #damageChanged(change: { readonly fresh: number; readonly healed: number }): void {
+    if (change.fresh + change.healed === 0) return
+    this.openAnew()
+    this.onDamage(change)
   }
 
   #takeAll(found: DamageList): void {

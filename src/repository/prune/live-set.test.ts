@@ -3,7 +3,6 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { anOperation, aPool } from '../../../test/support/pool.ts'
 import { MemoryStore } from '../../storage/index.ts'
-import { ChunkIndex } from '../index/chunk-index.ts'
 import { openSegments } from '../index/open-index.ts'
 import { encodeSegment } from '../index/segment.ts'
 import { CHUNK_TYPE, type ChunkType } from '../keys/hierarchy.ts'
@@ -44,7 +43,7 @@ test('a page that came later is not taken for one that was there', async () => {
   const [here, later] = await segmentsOf({ id: data, type: CHUNK_TYPE.data }, { id: page, type: CHUNK_TYPE.page })
   assert.ok(here && later)
   const set = new LiveSet(new SurveyIndex([here]))
-  set.addLater(new ChunkIndex([later]))
+  set.addLater(new SurveyIndex([later]))
   assert.equal(set.mark(data), 'data')
   assert.equal(set.mark(page), 'tree')
   assert.equal(set.mark(page), 'seen')

@@ -2,7 +2,7 @@
  * The chunks that some recovery points reach, as a bitmap over the records of an index that was opened before. Chunks that came to the repository later
  * (a backup that commits while the set is made) are found in segments that are opened when they are needed; they only matter as ways to older ones.
  */
-import type { ChunkIndex, ChunkLocation } from '../index/chunk-index.ts'
+import type { ChunkLocation } from '../index/chunk-index.ts'
 import { CHUNK_TYPE } from '../keys/hierarchy.ts'
 import { Bitmap } from './bitmap.ts'
 import { pruneError } from './errors.ts'
@@ -18,7 +18,8 @@ export class LiveSet {
   readonly #copied: Bitmap
   readonly #without: LiveSet | undefined
   readonly #isPartial: boolean
-  readonly #later: ChunkIndex[] = []
+  readonly #later: SurveyIndex[] = []
+  /** Pages and lists. */
   readonly #seenLater = new Set<string>()
   /** How many chunks of the index were added so far. */
   count = 0
@@ -33,8 +34,13 @@ export class LiveSet {
   }
 
   /** Segments that were not there when the index was opened. */
-  addLater(index: ChunkIndex): void {
+  addLater(index: SurveyIndex): void {
     this.#later.push(index)
+  }
+
+  forgetLater(): void {
+    this.#later.length = 0
+    this.#seenLater.clear()
   }
 
   has(ordinal: number): boolean {
@@ -74,12 +80,15 @@ export class LiveSet {
     return mayBeTree || this.#later.some((index) => index.find(id)) ? this.index.exactly(ordinals, id) : ordinals
   }
 
+  /** Of content nothing is read and nothing remembered: it leads nowhere, and a backup may bring millions of chunks. */
   #markLater(id: Buffer): Marked {
+    const kinds = this.#later.flatMap((index) => index.ordinalsOf(id).map((ordinal) => index.trees.has(ordinal)))
+    if (kinds.length > 0 && kinds.every((isTree) => !isTree)) return 'data'
     const key = id.toString('latin1')
     if (this.#seenLater.has(key)) return 'seen'
-    const location = this.locate(id)
+    const { record } = this.locate(id)
     this.#seenLater.add(key)
-    return location.record.type === CHUNK_TYPE.data ? 'data' : 'tree'
+    return record.type === CHUNK_TYPE.data ? 'data' : 'tree'
   }
 
   locate(id: Buffer): ChunkLocation {

@@ -135,6 +135,8 @@ class PruneRun {
       await this.#entomb(op, survey, accounting, [...plan.drop.map(({ pack }) => pack), ...repacked.into.keys()])
       await this.#awaitSessions(op)
       const doomed = await this.#recheck(op, survey, copies)
+      // Nobody asks for chunks any more, and writing the index anew takes memory too.
+      survey.close()
       await rewriteIndex(op, this.#store, this.#repository.keys, new Set(doomed))
       await this.#deletePacks(op, survey, doomed)
       await this.#forget(op, survey, new Set(doomed))

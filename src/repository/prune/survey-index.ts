@@ -32,7 +32,7 @@ export class SurveyIndex {
   readonly packs: PackTable
   /** Tree pages and content lists: what a walk has to read. */
   readonly trees: Bitmap
-  readonly #parts: readonly Part[]
+  #parts: readonly Part[]
   readonly #cache = new BlockCache(CACHE_BYTES)
 
   /** PRUNE_UNREADABLE. The files are closed with it, or when it can't be made. */
@@ -140,8 +140,10 @@ export class SurveyIndex {
     }
   }
 
+  /** Nothing is found in it any more, and the memory of its ids is given back. Fine to repeat. */
   close(): void {
     for (const { file } of this.#parts) file.close()
+    this.#parts = []
   }
 }
 

@@ -11,7 +11,6 @@ import type { Operation } from '../../base/operation.ts'
 import type { LiveSession } from '../../storage/index.ts'
 import { readDamageList } from '../damage-list.ts'
 import type { DamageList } from '../damaged-chunks.ts'
-import { ChunkIndex } from '../index/chunk-index.ts'
 import { openSegments } from '../index/open-index.ts'
 import { decodeManifest, manifestOfName, type RecoveryPoint } from '../manifest/manifest.ts'
 import { packOfName } from '../pack/pack-format.ts'
@@ -57,7 +56,7 @@ export class Survey {
   readonly #walked = new Set<string>()
   readonly #segments: Set<string>
   /** Of segments that came since. */
-  readonly #later: ChunkIndex[] = []
+  readonly #later: SurveyIndex[] = []
 
   private constructor(
     repository: Repository,
@@ -188,8 +187,11 @@ export class Survey {
     return accountFor({ index, live, explained, listed, present, damage, fresh, tombstoned })
   }
 
+  /** What was counted and listed can still be asked for; what chunks there are can not, since that is most of the memory. Fine to repeat. */
   close(): void {
     for (const index of [this.index, ...this.#later]) index.close()
+    this.#later.length = 0
+    this.live.forgetLater()
   }
 
   #dueOf(op: Operation, sessions: readonly LiveSession[]): void {
@@ -211,7 +213,7 @@ export class Survey {
     for (const file of files) if (!later.includes(file)) file.close()
     for (const { name } of later) this.#segments.add(name)
     if (later.length === 0) return
-    const index = new ChunkIndex(later)
+    const index = new SurveyIndex(later)
     this.#later.push(index)
     this.live.addLater(index)
   }

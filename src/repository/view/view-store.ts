@@ -4,6 +4,7 @@
  * index, its notes) matters to nobody but the session, and is kept for as long as that lasts.
  */
 import { equalBytes } from '../../base/bytes.ts'
+import { letOthersRun } from '../../base/clock.ts'
 import type { Operation } from '../../base/operation.ts'
 import { type ByteRange, checkObjectName, checkObjectPrefix, type ObjectInfo, type ObjectStore, storageError } from '../../storage/index.ts'
 import { repositoryError } from '../errors.ts'
@@ -12,7 +13,7 @@ import type { ChunkLocation } from '../index/chunk-index.ts'
 import { encodeSegment, segmentOfName } from '../index/segment.ts'
 import { sourceId } from '../keys/hierarchy.ts'
 import { decodeManifest, encodeManifest, manifestOfName, type RecoveryPoint } from '../manifest/manifest.ts'
-import { packName, packOfName } from '../pack/pack-format.ts'
+import { packName, packOfName, type SealedPack } from '../pack/pack-format.ts'
 import type { Repository } from '../repository.ts'
 import { checkPoint } from './check-point.ts'
 import { ShownPacks } from './shown-packs.ts'
@@ -30,6 +31,8 @@ export interface ViewWriter {
 
 /** What a session may keep besides packs. */
 const MOST_KEPT_BYTES = 67_108_864
+/** Chunks in one segment of the index that it shows: some ten milliseconds of sorting and sealing. */
+const SHOWN_AT_ONCE = 32_768
 
 export class ViewStore implements ObjectStore {
   readonly description: string
@@ -69,11 +72,18 @@ export class ViewStore implements ObjectStore {
   }
 
   /** Once everything is shown: makes the index of it. */
-  seal(op: Operation): void {
+  async seal(op: Operation): Promise<void> {
     const packs = this.#shown.sealed
-    if (packs.length === 0) return
-    const segment = encodeSegment(op.random, this.#keys.keys, packs)
-    this.#objects.set(segment.name, segment.bytes)
+    for (let first = 0; first < packs.length; ) {
+      let [end, records] = [first, 0]
+      while (end < packs.length && (records === 0 || records + (packs[end] as SealedPack).records.length <= SHOWN_AT_ONCE)) {
+        records += (packs[end++] as SealedPack).records.length
+      }
+      const segment = encodeSegment(op.random, this.#keys.keys, packs.slice(first, end))
+      this.#objects.set(segment.name, segment.bytes)
+      first = end
+      await letOthersRun()
+    }
   }
 
   async put(op: Operation, name: string, bytes: Uint8Array): Promise<'stored' | 'already-there'> {

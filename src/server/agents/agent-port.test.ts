@@ -1,8 +1,9 @@
 /** The port itself, over real TLS, asked by hand: what an agent, a stranger and a thief may say, and what they are told. */
 import assert from 'node:assert/strict'
+import { request } from 'node:https'
 import { type TestContext, test } from 'node:test'
 import { type AgentServer, aBackup, anAgentServer, type TestJob } from '../../../test/support/agent-server.ts'
-import { type Clock, systemClock } from '../../base/clock.ts'
+import { type Clock, letOthersRun, systemClock } from '../../base/clock.ts'
 import { startOperation } from '../../base/operation.ts'
 import { makeCertificate } from '../../certificates/index.ts'
 import { type PinnedIdentity, pinnedFetch } from '../../storage/pinned-fetch.ts'
@@ -359,4 +360,76 @@ test('events and replies of the wrong shape, and ids that are none, are refused'
   ] as const)
     assert.equal((await client.ask(target, { json })).code, 'AGENT_REQUEST_INVALID')
   assert.equal((await client.ask('/agent/v1/nothing')).code, 'AGENT_ROUTE_NOT_FOUND')
+})
+
+test('bodies of all agents together take no more memory than there is for them, and none is refused for that', async (t) => {
+  const [uploadBytes, bodyBytes] = [600_000, 400_000]
+  const server = await anAgentServer(t, { uploadBytes })
+  const clients = [await anEnrolled(server), await anEnrolled(server)]
+  const { uploads } = server.port
+  let most = 0
+  let isOver = false
+  const watching = (async () => {
+    while (!isOver) {
+      most = Math.max(most, uploads.heldBytes)
+      await letOthersRun()
+    }
+  })()
+  const sending = clients.map(async (client, n) => {
+    await client.hello()
+    const { sessionId } = await aSession(client)
+    const puts = Array.from({ length: 6 }, (_, k) =>
+      client.ask(agentPaths.object(sessionId, `notes/${n}-${k}`), { method: 'PUT', body: new Uint8Array(bodyBytes).fill(k) }),
+    )
+    return (await Promise.all(puts)).map(({ status }) => status)
+  })
+  const told = (await Promise.all(sending)).flat()
+  isOver = true
+  await watching
+  assert.deepEqual(
+    told,
+    Array.from({ length: 12 }, () => 201),
+  )
+  assert.ok(most > bodyBytes && most <= uploadBytes + bodyBytes, `${most}`)
+  assert.equal(uploads.heldBytes, 0)
+})
+
+test('an agent that goes away in the middle of a body gives back what it held', async (t) => {
+  const { server, client } = await aClient(t)
+  const { sessionId } = await aSession(client)
+  const target = agentPaths.object(sessionId, 'notes/cut')
+  const signed = client.signer.headers(OP, 'PUT', target, undefined)
+  const { certificate: cert, privateKey: key } = client.identity
+  const headers = { ...signed, 'content-type': 'application/octet-stream', 'content-length': '2000000' }
+  const asked = request(server.url + target, { method: 'PUT', headers, cert, key, rejectUnauthorized: false })
+  asked.on('error', () => {})
+  asked.write(Buffer.alloc(100_000))
+  while (server.port.uploads.heldBytes === 0) await letOthersRun()
+  asked.destroy()
+  while (server.port.uploads.heldBytes > 0) await letOthersRun()
+})
+
+test('a small body that came whole waits for its turn like any other', async (t) => {
+  const server = await anAgentServer(t, { uploadBytes: 600_000 })
+  const client = await anEnrolled(server)
+  await client.hello()
+  const { sessionId } = await aSession(client)
+  const target = agentPaths.object(sessionId, 'notes/long')
+  const { certificate: cert, privateKey: key } = client.identity
+  const headers = {
+    ...client.signer.headers(OP, 'PUT', target, undefined),
+    'content-type': 'application/octet-stream',
+    'content-length': '2000000',
+  }
+  const asked = request(server.url + target, { method: 'PUT', headers, cert, key, rejectUnauthorized: false })
+  asked.on('error', () => {})
+  asked.write(Buffer.alloc(100_000))
+  const { uploads } = server.port
+  while (uploads.heldBytes === 0) await letOthersRun()
+  const small = client.ask(agentPaths.object(sessionId, 'notes/small'), { method: 'PUT', body: new Uint8Array(1000) })
+  while (uploads.waitingCount === 0) await letOthersRun()
+  for (let turn = 0; turn < 100; turn++) await letOthersRun()
+  asked.destroy()
+  assert.equal((await small).status, 201)
+  assert.equal(uploads.heldBytes, 0)
 })

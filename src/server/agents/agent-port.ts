@@ -1,8 +1,9 @@
 /** The port on which agents call: TLS 1.3 with a certificate on both sides, and the routes of docs/protocol.md. It knows no people and no passwords. */
-import { constants } from 'node:crypto'
+import { constants, createHash } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { z } from 'zod'
-import { toTimestamp } from '../../base/clock.ts'
+import { letOthersRun, toTimestamp } from '../../base/clock.ts'
 import { baseError, TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { randomHex } from '../../base/random.ts'
@@ -26,10 +27,12 @@ import {
   toProblem,
 } from '../../wire/index.ts'
 import { serverError } from '../errors.ts'
-import { AgentGuard, type Asker, clientKey } from './authentication.ts'
+import { AgentGuard, type Asker, clientKey, keyOf } from './authentication.ts'
 import type { AgentDesk } from './desk.ts'
 import { agentError } from './errors.ts'
+import { readBody } from './read-body.ts'
 import { AgentSessions } from './sessions.ts'
+import { UploadBudget, type UploadShare } from './upload-budget.ts'
 
 export interface AgentPortOptions {
   readonly desk: AgentDesk
@@ -37,16 +40,24 @@ export interface AgentPortOptions {
   readonly certificate: string
   readonly privateKey: string
   readonly version: string
+  /** Of bodies that are being sent or worked on, of all agents together. */
+  readonly uploadBytes?: number
 }
 
 const OCTETS = 'application/octet-stream'
 const ASKER = 'asker'
+const ANSWER = 'answer'
+const SHARE = 'share'
+/** Half a dozen packs: more than the threads that open them have at a time. */
+const UPLOAD_BYTES = 192 * 1024 * 1024
 /** Longer than an agent keeps an idle connection, so that it is never the server who lets go first. */
 const KEEP_ALIVE_MS = 120_000
 /** A pack of an agent that may use 10 kB a second takes half an hour. Who speaks is judged by the headers, which have a minute. */
 const REQUEST_TIMEOUT_MS = 2 * 3_600_000
+const HASHED_AT_ONCE = 4 * 1024 * 1024
 /** Of who is not known yet. */
 const ENROLMENT_BYTES = 65_536
+const ENROLMENT_MS = 30_000
 
 const STATUS = {
   invalid: 400,
@@ -66,9 +77,12 @@ const STATUS = {
 export interface AgentPort {
   readonly app: FastifyInstance
   readonly sessions: AgentSessions
+  readonly uploads: UploadBudget
 }
 
-export function makeAgentPort(op: Operation, { desk, certificate, privateKey, version }: AgentPortOptions): AgentPort {
+export function makeAgentPort(op: Operation, options: AgentPortOptions): AgentPort {
+  const { desk, certificate, privateKey, version, uploadBytes = UPLOAD_BYTES } = options
+  const uploads = new UploadBudget(uploadBytes)
   const sessions = new AgentSessions(desk, op.clock, op.random)
   const guard = new AgentGuard(desk, op.clock)
   const app = fastify({
@@ -99,25 +113,73 @@ export function makeAgentPort(op: Operation, { desk, certificate, privateKey, ve
   app.removeAllContentTypeParsers()
   for (const type of [OCTETS, 'application/json'])
     app.addContentTypeParser(type, { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
-  app.decorateRequest(ASKER)
+  for (const name of [ASKER, ANSWER, SHARE]) app.decorateRequest(name)
 
-  app.post(agentPaths.enrolments, { bodyLimit: ENROLMENT_BYTES }, async (request, reply) => {
+  const hurry = async (request: FastifyRequest) => hurryUp(op, request.raw)
+  app.post(agentPaths.enrolments, { bodyLimit: ENROLMENT_BYTES, onRequest: hurry }, async (request, reply) => {
     const { protocols, ...enrolment } = read(bodyOf(request), enrolmentShape)
     const protocol = commonProtocol(protocols)
     const publicKey = clientKey(request)
     if (publicKey === undefined) throw agentError('AGENT_UNKNOWN', 'the connection was made without a certificate')
+    // With a key of another kind it could sign nothing that is taken.
+    if (keyOf(publicKey).asymmetricKeyType !== 'ed25519')
+      throw agentError('AGENT_REQUEST_INVALID', 'the key of the agent is not an Ed25519 key')
     return reply.code(201).send({ ...(await desk.enrol({ ...enrolment, publicKey })), protocol })
   })
 
   app.register(async (scope) => {
     // Before the body is read: strangers can't make us read 72 MiB.
-    scope.addHook('onRequest', async (request) =>
-      request.setDecorator(ASKER, await guard.authenticate(request, request.routeOptions.url === agentPaths.hello)),
+    scope.addHook('onRequest', async (request, reply) => {
+      request.setDecorator(ASKER, await guard.authenticate(request, request.routeOptions.url === agentPaths.hello))
+      request.setDecorator(ANSWER, reply.raw)
+    })
+    scope.removeAllContentTypeParsers()
+    scope.addContentTypeParser([OCTETS, 'application/json'], (request: FastifyRequest, payload: IncomingMessage) =>
+      takeBody(op, uploads, request, payload),
     )
     commandRoutes(scope, { op, desk, sessions, version })
     objectRoutes(scope, op, sessions)
   })
-  return { app, sessions }
+  return { app, sessions, uploads }
+}
+
+/** What it takes of the budget goes back when the answer is out; for what is being stored then, see `PUT`. */
+async function takeBody(op: Operation, uploads: UploadBudget, request: FastifyRequest, payload: IncomingMessage): Promise<Buffer> {
+  const length = lengthOf(request)
+  const { agentId } = request.getDecorator<Asker>(ASKER)
+  const answer = request.getDecorator<ServerResponse>(ANSWER)
+  const share = uploads.open(agentId, length)
+  const held: HeldShare = { share, isInUse: false }
+  request.setDecorator(SHARE, held)
+  answer.once('close', () => {
+    if (!held.isInUse) share.end()
+  })
+  return await readBody(payload, { share, length, clock: op.clock, answer })
+}
+
+interface HeldShare {
+  readonly share: UploadShare
+  isInUse: boolean
+}
+
+/** Known beforehand, since room is made for it. */
+function lengthOf(request: FastifyRequest): number {
+  const text = request.headers['content-length'] ?? ''
+  const length = /^\d{1,12}$/.test(text) ? Number(text) : Number.NaN
+  if (length <= request.routeOptions.bodyLimit) return length
+  // What is on its way of it is not read.
+  request.getDecorator<ServerResponse>(ANSWER).setHeader('connection', 'close')
+  throw agentError('AGENT_REQUEST_INVALID', `a body has a length of at most ${request.routeOptions.bodyLimit} bytes, and says it`)
+}
+
+/** Who is not known yet does not hold a connection by saying a little of a request now and then. */
+function hurryUp({ clock }: Operation, request: IncomingMessage): void {
+  const isRead = new AbortController()
+  for (const event of ['end', 'close']) request.once(event, () => isRead.abort())
+  clock.sleep(ENROLMENT_MS, isRead.signal).then(
+    () => request.destroy(),
+    () => undefined, // it was read in time
+  )
 }
 
 interface RouteContext {
@@ -130,6 +192,7 @@ interface RouteContext {
 function commandRoutes(app: FastifyInstance, { op, desk, sessions, version }: RouteContext): void {
   app.post(agentPaths.hello, async (request) => {
     const hello = read(signedBody(request), helloShape)
+    if (!AGENT_PROTOCOLS.some((version) => hello.protocols.includes(version))) await desk.refused(agentOf(request), hello)
     const protocol = commonProtocol(hello.protocols)
     const answer = await desk.hello(agentOf(request), hello)
     return { ...answer, protocol, serverTime: toTimestamp(op.clock.nowMs()), serverVersion: version }
@@ -152,6 +215,13 @@ function commandRoutes(app: FastifyInstance, { op, desk, sessions, version }: Ro
     sessions.extend(agentOf(request), jobId)
     return answer
   })
+  app.get(agentPaths.bundle(':sha256', ':offset'), async (request, reply) => {
+    const { sha256 = '', offset = '' } = request.params as Record<string, string>
+    const isAsked = /^[0-9a-f]{64}$/.test(sha256) && /^\d{1,10}$/.test(offset)
+    const part = isAsked ? await desk.bundlePart?.(sha256, Number(offset)) : undefined
+    if (!part) throw agentError('AGENT_ROUTE_NOT_FOUND', 'there is no such program of an agent')
+    return reply.header('cache-control', 'no-store, no-transform').type(OCTETS).send(part)
+  })
   app.post(agentPaths.sessions, async (request, reply) => {
     const { jobId } = read(signedBody(request), openSessionShape)
     const { sessionId, session } = await sessions.open(agentOf(request), jobId)
@@ -173,12 +243,19 @@ function objectRoutes(app: FastifyInstance, op: Operation, sessions: AgentSessio
     const name = objectName(request)
     const { content } = request.getDecorator<Asker>(ASKER)
     const bytes = bodyOf(request)
-    // A view looks at the hash of a pack by its name.
-    if (content === 'name' ? !name.endsWith('.pack') : sha256Hex(bytes) !== content) {
-      throw agentError('SERVER_BODY_MISMATCH', 'the body is not the one that was signed')
+    const held = request.getDecorator<HeldShare | null>(SHARE)
+    if (held) held.isInUse = true
+    try {
+      // A view looks at the hash of a pack by its name.
+      if (content === 'name' ? !name.endsWith('.pack') : (await hashOf(bytes)) !== content) {
+        throw agentError('SERVER_BODY_MISMATCH', 'the body is not the one that was signed')
+      }
+      const result = await store.put(op, name, bytes)
+      return reply.code(result === 'stored' ? 201 : 200).send({ result })
+    } finally {
+      // Also of an agent that has gone meanwhile: until now its bytes were there.
+      held?.share.end()
     }
-    const result = await store.put(op, name, bytes)
-    return reply.code(result === 'stored' ? 201 : 200).send({ result })
   })
   app.get(object, async (request, reply) => {
     const range = rangeOf(request.headers.range)
@@ -210,6 +287,16 @@ function agentOf(request: FastifyRequest): string {
 
 function bodyOf(request: FastifyRequest): Buffer {
   return Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+}
+
+/** In pieces, since SHA-256 takes its time where the processor has no instructions for it. */
+async function hashOf(bytes: Buffer): Promise<string> {
+  const hash = createHash('sha256')
+  for (let at = 0; at < bytes.length; at += HASHED_AT_ONCE) {
+    if (at > 0) await letOthersRun()
+    hash.update(bytes.subarray(at, at + HASHED_AT_ONCE))
+  }
+  return hash.digest('hex')
 }
 
 /** The signature covers the hash of the body; this compares it with the body. */
@@ -264,7 +351,9 @@ function rangeOf(text: string | undefined): ByteRange | undefined {
 function commonProtocol(theirs: readonly number[]): number {
   const common = AGENT_PROTOCOLS.filter((version) => theirs.includes(version))
   if (common.length > 0) return Math.max(...common)
-  throw agentError('AGENT_PROTOCOL_UNKNOWN', `the agent speaks ${theirs.join(', ')}, the server ${AGENT_PROTOCOLS.join(', ')}`)
+  const older = Math.max(...theirs) < Math.min(...AGENT_PROTOCOLS) ? 'agent' : 'server'
+  const message = `the ${older} is too old: the agent speaks protocol ${theirs.join(', ')}, the server ${AGENT_PROTOCOLS.join(', ')}`
+  throw agentError('AGENT_PROTOCOL_UNKNOWN', message, { context: { older } })
 }
 
 function answerProblem(op: Operation, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
@@ -273,6 +362,8 @@ function answerProblem(op: Operation, error: unknown, request: FastifyRequest, r
   if (status >= 500)
     op.warn({ code: known.code, message: `request ${request.id}: ${known.message}`, item: request.routeOptions.url ?? request.method })
   const { code, kind, retry, hint, message, context } = known
+  // What a stranger still wants to say is not heard.
+  if (status === 401) reply.header('connection', 'close')
   const isOurs = kind === 'internal'
   const told = { code, kind, retry, hint, message: isOurs ? 'the server could not do this' : message, context: isOurs ? {} : context }
   return reply

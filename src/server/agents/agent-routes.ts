@@ -15,6 +15,7 @@ import {
   enrolmentDescriptionShape,
   idShape,
   itemShape,
+  jobDescriptionShape,
   pageQueryShape,
   pageShape,
 } from '../../wire/index.ts'
@@ -22,9 +23,11 @@ import type { AlertDesk } from '../alerts/alert-desk.ts'
 import { makeSecret, sha256Of } from '../auth/tokens.ts'
 import type { ServerContext } from '../context.ts'
 import { administrators, operators, type Route, route, viewers } from '../http/route.ts'
+import type { JobPresenter } from '../jobs/present.ts'
 import type { CommandQueue } from './command-queue.ts'
 import type { ControlDesk } from './control-desk.ts'
 import type { Questions } from './questions.ts'
+import type { AgentUpdates } from './update-jobs.ts'
 
 const tag = 'Agents'
 const read = { who: 'roles', roles: viewers, scope: 'server' } as const
@@ -46,6 +49,8 @@ export interface AgentRouteParts {
   readonly queue: CommandQueue
   readonly questions: Questions
   readonly alerts: AlertDesk
+  readonly updates: AgentUpdates
+  readonly jobs: JobPresenter
   /** Where agents call, and the key by which they know this server. Throws while that is not known. */
   readonly port: () => { readonly url: string; readonly server: string }
 }
@@ -156,6 +161,23 @@ export function agentRoutes(parts: AgentRouteParts): Route[] {
         const agent = await change(id, 'enable')
         await record({ action: 'agent.enable', subject: { kind: 'agent', id }, details: { name: agent.name } })
         return { body: present(agent) }
+      },
+    }),
+    route({
+      method: 'POST',
+      path: '/agents/:id/update',
+      name: 'agent.update',
+      summary: 'Have an agent replace its program by the newest that was published here, where its machine allows that.',
+      tag,
+      access: { ...write, stepUp: true },
+      params,
+      status: 202,
+      answer: jobDescriptionShape,
+      async handle({ params: { id }, caller, record }) {
+        const agent = await active(catalog, id)
+        const job = await parts.updates.begin(id, caller.account.id)
+        await record({ action: 'agent.update', subject: { kind: 'agent', id }, details: { name: agent.name, job: job.id } })
+        return { body: await parts.jobs.present(job), location: `/api/v1/jobs/${job.id}` }
       },
     }),
     route({

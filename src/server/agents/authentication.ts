@@ -28,10 +28,17 @@ interface Lane {
   readonly seen: Set<number>
 }
 
+/**
+ * A server that was rebuilt from a copy does not know which epochs were given after that: it goes on so far above. An agent that works in one of before says hello anew; it
+ * is no second process of the same identity.
+ */
+export const EPOCHS_SKIPPED = 1_000_000
+
 export class AgentGuard {
   readonly #desk: AgentDesk
   readonly #clock: Clock
   readonly #hellos = new Map<string, number>()
+  readonly #keys = new WeakMap<object, string>()
   readonly #lanes = new Map<string, { readonly epoch: number; readonly lanes: Map<string, Lane> }>()
 
   constructor(desk: AgentDesk, clock: Clock) {
@@ -45,7 +52,7 @@ export class AgentGuard {
     const agent = id.success ? await this.#desk.find(id.data) : undefined
     const key = clientKey(request)
     // The same answer for an agent that there is not and for a wrong key: nobody learns which ids there are.
-    if (!agent || !key || key !== spki(agent.publicKey)) throw agentError('AGENT_UNKNOWN', 'this agent is not enrolled here')
+    if (!agent || !key || key !== this.#spki(agent.publicKey)) throw agentError('AGENT_UNKNOWN', 'this agent is not enrolled here')
     const epoch = count(header(request, agentHeaders.epoch))
     const counter = count(header(request, agentHeaders.counter))
     const lane = header(request, agentHeaders.lane) ?? ''
@@ -60,12 +67,20 @@ export class AgentGuard {
       throw agentError('AGENT_CLOCK_SKEWED', `the agent says it is ${time}, here it is ${toTimestamp(this.#clock.nowMs())}`)
     }
     if (!agent.isEnabled) throw agentError('AGENT_DISABLED', 'this agent was disabled on the server')
+    if (!isHello && agent.epoch - epoch >= EPOCHS_SKIPPED / 2)
+      throw agentError('AGENT_EPOCH_UNKNOWN', `the request is of epoch ${epoch}, which was before this server was rebuilt`)
     if (!isHello && epoch !== agent.epoch)
       throw agentError('AGENT_SUPERSEDED', `the request is of epoch ${epoch}, the agent is in ${agent.epoch}`)
     if (isHello) this.#checkHello(agent.id, fromTimestamp(time))
     else this.#checkCounter(agent.id, epoch, lane, counter)
     this.#desk.seen(agent.id)
     return { agentId: agent.id, content }
+  }
+
+  #spki(publicKey: X509Certificate['publicKey']): string {
+    const known = this.#keys.get(publicKey) ?? spki(publicKey)
+    this.#keys.set(publicKey, known)
+    return known
   }
 
   /** It is made in no epoch, so it is its time that must rise. */
@@ -97,9 +112,17 @@ export class AgentGuard {
 
 /** SPKI in base64 of the certificate with which the client made the connection. */
 export function clientKey(request: FastifyRequest): string | undefined {
-  const certificate = (request.raw.socket as TLSSocket).getPeerX509Certificate?.()
-  return certificate && spki(certificate.publicKey)
+  const socket = request.raw.socket as TLSSocket
+  const known = keysOfSockets.get(socket)
+  if (known !== undefined) return known
+  const certificate = socket.getPeerX509Certificate?.()
+  const key = certificate && spki(certificate.publicKey)
+  if (key !== undefined) keysOfSockets.set(socket, key)
+  return key
 }
+
+/** A connection has one certificate for as long as it lives: TLS 1.3 without authentication after the handshake. */
+const keysOfSockets = new WeakMap<TLSSocket, string>()
 
 export function spki(key: X509Certificate['publicKey']): string {
   return key.export({ format: 'der', type: 'spki' }).toString('base64')

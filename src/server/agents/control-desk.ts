@@ -8,6 +8,8 @@ import type { AlertDesk } from '../alerts/alert-desk.ts'
 import { sha256Of } from '../auth/tokens.ts'
 import type { ServerContext } from '../context.ts'
 import type { JobEngine } from '../jobs/engine.ts'
+import { greetAgent, moveAgent } from './agent-state.ts'
+import type { AgentBundles } from './bundles.ts'
 import type { CommandQueue } from './command-queue.ts'
 import type { AgentDesk, Enrolment, KnownAgent, OpenedSession } from './desk.ts'
 import { agentError } from './errors.ts'
@@ -20,6 +22,7 @@ export interface ControlDeskParts {
   readonly questions: Questions
   readonly alerts: AlertDesk
   readonly serverId: string
+  readonly bundles: AgentBundles
 }
 
 /** How often it is written that an agent was heard of. */
@@ -96,16 +99,26 @@ export class ControlDesk implements AgentDesk {
     const protocolVersion = Math.max(...AGENT_PROTOCOLS.filter((version) => hello.protocols.includes(version)))
     const platform = JSON.parse(JSON.stringify(hello.platform)) as JsonObject
     await agents.seen(agentId, { programVersion: hello.version, protocolVersion, platform })
-    await this.#isThere(agentId, agent)
+    await this.#isThere(agent, hello.version)
     const abandoned = await this.#parts.engine.hello(agentId, hello.jobs)
     return { epoch, abandoned }
   }
 
-  async #isThere(agentId: string, agent: Agent): Promise<void> {
-    if (agent.state === 'unreachable' || agent.state === 'incompatible') await this.#catalog.agents.setState(agentId, 'ok')
-    await this.#parts.alerts.resolve('agent-unreachable', agentId)
+  /** 3121 */
+  async refused(agentId: string, { protocols, version }: Pick<AgentHello, 'protocols' | 'version'>): Promise<void> {
+    const agent = await this.#catalog.agents.get(agentId)
+    await moveAgent(this.#parts.context, agent, 'find-incompatible')
+    const message = `the agent (${version}) speaks protocol ${protocols.join(', ')}, this server ${AGENT_PROTOCOLS.join(', ')}`
+    await this.#parts.alerts.raise('agent-incompatible', { id: agentId, name: agent.name, message })
+  }
+
+  async #isThere(agent: Agent, version = agent.programVersion ?? ''): Promise<void> {
+    const { platform } = await this.#catalog.agents.get(agent.id)
+    const update = platform?.takesUpdates === true ? await this.#parts.bundles.newerFor(String(platform.arch), version) : undefined
+    await greetAgent(this.#parts.context, agent, version, update?.version)
+    await this.#parts.alerts.resolve('agent-unreachable', agent.id)
+    await this.#parts.alerts.resolve('agent-incompatible', agent.id)
     this.#parts.context.metrics.agentUp.set({ agent: agent.name }, 1)
-    this.#parts.context.events.publish('agent', { id: agentId, name: agent.name, state: 'ok' })
   }
 
   async commands(agentId: string, taken: readonly string[], waitMs: number, signal: AbortSignal): Promise<readonly AgentCommand[]> {
@@ -124,6 +137,10 @@ export class ControlDesk implements AgentDesk {
     return this.#parts.engine.openSession(agentId, jobId)
   }
 
+  bundlePart(sha256: string, offset: number): Promise<Buffer | undefined> {
+    return this.#parts.bundles.part(sha256, offset)
+  }
+
   seen(agentId: string): void {
     this.#parts.queue.seen(agentId)
     const nowMs = this.#op.clock.monotonicMs()
@@ -137,7 +154,7 @@ export class ControlDesk implements AgentDesk {
   async #write(agentId: string): Promise<void> {
     await this.#catalog.agents.seen(agentId)
     const agent = await this.#catalog.agents.get(agentId)
-    if (agent.state === 'unreachable') await this.#isThere(agentId, agent)
+    if (agent.state === 'unreachable') await this.#isThere(agent)
   }
 }
 

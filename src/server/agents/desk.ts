@@ -34,6 +34,8 @@ export interface AgentDesk {
   enrol(enrolment: Enrolment): Promise<{ readonly agentId: string; readonly serverId: string; readonly name: string }>
   /** Begins the agent's next epoch. `abandoned`: of its jobs, those that the server no longer runs. */
   hello(agentId: string, hello: AgentHello): Promise<{ readonly epoch: number; readonly abandoned: readonly string[] }>
+  /** It said hello in protocols that this server does not speak. */
+  refused(agentId: string, hello: Pick<AgentHello, 'protocols' | 'version'>): Promise<void>
   /** Waits for one at most `waitMs`. */
   commands(agentId: string, taken: readonly string[], waitMs: number, signal: AbortSignal): Promise<readonly AgentCommand[]>
   reply(agentId: string, commandId: string, reply: AgentReply): Promise<void>
@@ -46,6 +48,8 @@ export interface AgentDesk {
   ): Promise<{ readonly next: number; readonly cancel: boolean }>
   /** SESSION_REFUSED unless the job is the agent's and runs. */
   openSession(agentId: string, jobId: string): Promise<OpenedSession>
+  /** A part of the agent's own program, from that byte on; undefined: there is no such file. */
+  bundlePart?(sha256: string, offset: number): Promise<Buffer | undefined>
   /** It asked for something just now. */
   seen(agentId: string): void
 }

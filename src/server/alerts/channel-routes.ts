@@ -72,6 +72,7 @@ export function channelRoutes({ catalog, sealer }: ServerContext, notifier: Noti
       body: channelInputShape,
       answer: channelShape,
       needsVersion: true,
+      needsSecond: async ({ params: { id }, body }) => silences(await catalog.channels.get(id), body),
       async handle({ params: { id }, body, expectedVersion, record }) {
         const before = await catalog.channels.get(id)
         if (before.kind !== body.kind) throw alertError('CHANNEL_KIND_FIXED', `the channel is of kind ${before.kind}`)
@@ -90,6 +91,7 @@ export function channelRoutes({ catalog, sealer }: ServerContext, notifier: Noti
       tag,
       access,
       params,
+      needsSecond: async ({ params: { id } }) => (await catalog.channels.get(id)).isEnabled,
       async handle({ params: { id }, record }) {
         const { name } = await catalog.channels.get(id)
         await catalog.channels.remove(id)
@@ -139,6 +141,13 @@ export function channelRoutes({ catalog, sealer }: ServerContext, notifier: Noti
       },
     }),
   ]
+}
+
+/** Somebody who is told now would not be told any more. A channel that is switched off tells nobody. */
+function silences(before: Channel, after: ChannelInput): boolean {
+  if (!before.isEnabled) return false
+  const isSameWay = JSON.stringify(asJson(before.options)) === JSON.stringify(asJson(after.options))
+  return !after.isEnabled || !isSameWay || before.severities.some((severity) => !after.severities.includes(severity))
 }
 
 function present({ id, kind, name, options, secretSealed, severities, isEnabled, version }: Channel) {

@@ -5,7 +5,8 @@ import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { SMTPServer } from 'smtp-server'
 import { aControl } from '../jobs/control.fixture.ts'
-import { letterOf, webhookSignature } from './senders.ts'
+import { letterOf } from './letters.ts'
+import { webhookSignature } from './senders.ts'
 
 async function aMailServer(t: TestContext): Promise<{ readonly port: number; readonly letters: string[] }> {
   const letters: string[] = []

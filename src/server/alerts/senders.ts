@@ -2,10 +2,13 @@
 import { createHmac } from 'node:crypto'
 import { createTransport } from 'nodemailer'
 import { toTimestamp } from '../../base/clock.ts'
+import { hasCode } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import type { Channel, JsonObject } from '../../catalog/index.ts'
 import { heartbeatOptionsShape, smtpOptionsShape, webhookOptionsShape } from '../../wire/index.ts'
 import { alertError } from './errors.ts'
+import { DIGEST, letterOf, RECOVERY_ENDED } from './letters.ts'
+import { type Post, post } from './post.ts'
 
 export interface Message {
   /** Of the delivery: the same when it is sent again, so that a receiver can pass over what it has. */
@@ -39,7 +42,7 @@ async function sendMail(channel: Channel, secret: string | undefined, { id, even
   try {
     await transport.sendMail({
       from,
-      to: [...to],
+      to: event === RECOVERY_ENDED && Array.isArray(payload.to) ? payload.to.map(String) : [...to],
       subject,
       text,
       messageId: `<${id}@terp>`,
@@ -52,25 +55,6 @@ async function sendMail(channel: Channel, secret: string | undefined, { id, even
   }
 }
 
-export function letterOf(event: string, payload: JsonObject): { readonly subject: string; readonly text: string } {
-  const line = (name: string) => (payload[name] === undefined || payload[name] === null ? '' : String(payload[name]))
-  if (event === 'test') return { subject: 'Terp: test message', text: 'This channel of notification works.\n' }
-  const what = event === 'alert.resolved' ? 'resolved' : line('severity')
-  const number = line('domainCode') === '' ? '' : ` (DPM ${line('domainCode')})`
-  const about = line('subjectName')
-  const text = [
-    `${line('message')}`,
-    '',
-    `About:  ${about}`,
-    `Alert:  ${line('code')}${number}`,
-    `Since:  ${line('raised')}`,
-    ...(event === 'alert.resolved' ? [`Until:  ${line('ended')}`] : [`To do:  ${line('hint')}`]),
-    '',
-  ].join('\n')
-  // A name from elsewhere must not write headers.
-  return { subject: `Terp ${what}: ${about}: ${line('message')}`.replace(/[\r\n]+/g, ' ').slice(0, 200), text }
-}
-
 /** The receiver computes the same: HMAC-SHA256 of the time, a dot and the body. An old time is somebody who repeats what he heard. */
 export function webhookSignature(key: string, time: string, body: string): string {
   return `sha256=${createHmac('sha256', key).update(`${time}.${body}`).digest('hex')}`
@@ -80,9 +64,8 @@ async function sendWebhook(op: Operation, channel: Channel, secret: string | und
   const { url } = webhookOptionsShape.parse(channel.options)
   if (secret === undefined) throw alertError('CHANNEL_SECRET_MISSING', 'the webhook has no key to be signed with')
   const time = toTimestamp(op.clock.nowMs())
-  const body = JSON.stringify({ id, event, at: time, alert: payload })
+  const body = JSON.stringify({ id, event, at: time, ...(event === DIGEST ? payload : { alert: payload }) })
   await request(op, url, {
-    method: 'POST',
     body,
     headers: {
       'content-type': 'application/json',
@@ -95,19 +78,17 @@ async function sendWebhook(op: Operation, channel: Channel, secret: string | und
 }
 
 async function sendHeartbeat(op: Operation, channel: Channel): Promise<void> {
-  await request(op, heartbeatOptionsShape.parse(channel.options).url, { method: 'POST' })
+  await request(op, heartbeatOptionsShape.parse(channel.options).url, {})
 }
 
-async function request(op: Operation, url: string, init: RequestInit): Promise<void> {
+async function request(op: Operation, url: string, sent: Omit<Post, 'signal'>): Promise<void> {
+  const { host } = new URL(url)
   let status: number
   try {
-    // A redirect could lead the request, and its signature, anywhere.
-    const answer = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.any([op.signal, AbortSignal.timeout(TIMEOUT_MS)]) })
-    await answer.body?.cancel()
-    status = answer.status
+    status = await post(url, { ...sent, signal: AbortSignal.any([op.signal, AbortSignal.timeout(TIMEOUT_MS)]) })
   } catch (cause) {
-    const inner = cause instanceof Error && cause.cause instanceof Error ? cause.cause : cause
-    throw alertError('CHANNEL_REFUSED', `${new URL(url).host}: ${inner instanceof Error ? inner.message : String(inner)}`, { cause })
+    if (hasCode(cause, 'CHANNEL_ADDRESS_REFUSED')) throw cause
+    throw alertError('CHANNEL_REFUSED', `${host}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause })
   }
-  if (status < 200 || status > 299) throw alertError('CHANNEL_REFUSED', `${new URL(url).host} answered ${status}`)
+  if (status < 200 || status > 299) throw alertError('CHANNEL_REFUSED', `${host} answered ${status}`)
 }

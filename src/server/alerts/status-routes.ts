@@ -1,20 +1,23 @@
 /** The answer to "what could I restore now, and what is wrong?", for one look (`terp status`, `terp cloud status`). */
-import { toTimestamp } from '../../base/clock.ts'
-import type { DataSource, SourceSummary } from '../../catalog/index.ts'
+import { letOthersRun, toTimestamp } from '../../base/clock.ts'
+import type { Alert, DataSource } from '../../catalog/index.ts'
 import type { Verdict } from '../../protection/index.ts'
-import { gateStateShape, type SourceStatus, statusShape } from '../../wire/index.ts'
+import { gateStateShape, type SourceDescription, type SourceStatus, statusShape } from '../../wire/index.ts'
 import type { CommandQueue } from '../agents/command-queue.ts'
 import { reaches } from '../auth/caller.ts'
 import type { ServerContext } from '../context.ts'
 import type { GateKeeper } from '../gate/gate-keeper.ts'
 import { readGroup } from '../groups/group-facts.ts'
 import { Names, presentSource } from '../groups/present.ts'
+import { memoryOf } from '../groups/source-memory.ts'
 import { type Route, route, viewers } from '../http/route.ts'
 import type { Retention } from '../retention/retention.ts'
 import type { Scheduler } from '../schedule/scheduler.ts'
-import type { Watch } from './watch.ts'
+import type { SourceLook, Watch } from './watch.ts'
 
 const tag = 'Status'
+/** Some milliseconds' work. */
+const AT_ONCE = 50
 
 export interface StatusParts {
   readonly context: ServerContext
@@ -26,7 +29,7 @@ export interface StatusParts {
 }
 
 export function statusRoutes(parts: StatusParts): Route[] {
-  const { context, queue, gate, retention } = parts
+  const { context, queue, gate, retention, scheduler, watch } = parts
   const { catalog, op } = context
   return [
     route({
@@ -41,10 +44,25 @@ export function statusRoutes(parts: StatusParts): Route[] {
       async handle({ caller }) {
         const names = new Names(catalog)
         const summaries = new Map((await catalog.points.summaries()).map((summary) => [summary.sourceId, summary]))
-        const sources: SourceStatus[] = []
-        for (const source of await catalog.sources.all()) {
-          if (source.groupId === undefined || !reaches(caller, source.groupId)) continue
-          sources.push(await statusOf(parts, names, source, summaries.get(source.id)))
+        const groups = new Map((await catalog.groups.all()).map(({ id, document }) => [id, readGroup(document)]))
+        const alerts = Map.groupBy(await catalog.alerts.open(), ({ subject }) => `${subject.kind} ${subject.id}`)
+        const next = scheduler.next()
+        const sources: string[] = []
+        let isGreen = true
+        for (const [n, source] of (await catalog.sources.all()).entries()) {
+          // Thousands of them.
+          if (n % AT_ONCE === AT_ONCE - 1) await letOthersRun()
+          const group = groups.get(source.groupId ?? '')
+          if (!group || !reaches(caller, source.groupId)) continue
+          const look = watch.look(source, group, summaries.get(source.id))
+          const described = await presentSource(names, source, summaries.get(source.id))
+          const status = statusOf(source, described, {
+            look,
+            alerts: [...(alerts.get(`data-source ${source.id}`) ?? []), ...(alerts.get(`agent ${source.agentId ?? ''}`) ?? [])],
+            nextMs: next.get(source.id),
+          })
+          isGreen &&= status.isGreen
+          sources.push(JSON.stringify(status))
         }
         const agents = (await catalog.agents.list({ limit: 10_000 })).items
         const open = await catalog.alerts.countOpen()
@@ -57,17 +75,18 @@ export function statusRoutes(parts: StatusParts): Route[] {
         }
         const frozen = await retention.clock.look()
         const critical = open.get('critical') ?? 0
+        // In pieces: of thousands of sources at once, to check and to write would hold everybody else up.
+        const rest = {
+          at: toTimestamp(op.clock.nowMs()),
+          isGreen: isGreen && critical === 0 && frozen === undefined,
+          agents: { connected: agents.filter(({ id }) => queue.isConnected(id)).length, total: agents.length },
+          jobs: { running: running.length, waiting: waiting.items.length },
+          alerts: { critical, warning: open.get('warning') ?? 0, informational: open.get('informational') ?? 0 },
+          pools,
+          frozen,
+        }
         return {
-          body: {
-            at: toTimestamp(op.clock.nowMs()),
-            isGreen: sources.every(({ isGreen }) => isGreen) && critical === 0 && frozen === undefined,
-            sources,
-            agents: { connected: agents.filter(({ id }) => queue.isConnected(id)).length, total: agents.length },
-            jobs: { running: running.length, waiting: waiting.items.length },
-            alerts: { critical, warning: open.get('warning') ?? 0, informational: open.get('informational') ?? 0 },
-            pools,
-            frozen,
-          },
+          text: { type: 'application/json; charset=utf-8', content: `${JSON.stringify(rest).slice(0, -1)},"sources":[${sources.join()}]}` },
         }
       },
     }),
@@ -81,8 +100,10 @@ export function statusRoutes(parts: StatusParts): Route[] {
       answer: gateStateShape,
       async handle() {
         const { countdown, connection, subscription, isConnected, ...verdicts } = await gate.state()
+        const { state, vaultName, sinceMs } = await gate.registration()
         return {
           body: {
+            registration: { state, vault: vaultName, ...(sinceMs !== undefined && { since: toTimestamp(sinceMs) }) },
             connection,
             subscription,
             isConnected,
@@ -105,34 +126,30 @@ export function statusRoutes(parts: StatusParts): Route[] {
   ]
 }
 
-async function statusOf(
-  { context, watch, scheduler }: StatusParts,
-  names: Names,
-  source: DataSource,
-  summary: SourceSummary | undefined,
-): Promise<SourceStatus> {
-  const { catalog } = context
-  const group = readGroup((await catalog.groups.get(source.groupId ?? '')).document)
-  const { newestRestorableMs, atRiskMs, isBreached, hours } = await watch.look(source, group)
-  const described = await presentSource(names, source, summary)
-  const alerts = await catalog.alerts.list(
-    { limit: 20 },
-    { subject: { kind: 'data-source', id: source.id }, states: ['active', 'action-in-progress'] },
-  )
+interface Seen {
+  readonly look: SourceLook
+  /** About it, that last. */
+  readonly alerts: readonly Alert[]
+  readonly nextMs: number | undefined
+}
+
+function statusOf(source: DataSource, described: SourceDescription, { look, alerts, nextMs }: Seen): SourceStatus {
+  const { newestRestorableMs, atRiskMs, isBreached, hours } = look
+  const { online } = memoryOf(source)
   const reasons: string[] = []
   if (source.state !== 'ok')
     reasons.push(`the replica is ${source.state}${source.cause?.message ? `: ${String(source.cause.message)}` : ''}`)
   if (newestRestorableMs === undefined) reasons.push('there is no recovery point')
   if (isBreached) reasons.push(`no good recovery point for more than ${hours} hours`)
-  for (const { severity, message } of alerts.items) if (severity !== 'informational') reasons.push(message)
-  const nextMs = scheduler.nextOf(source.id)
+  for (const { severity, message } of alerts) if (severity !== 'informational') reasons.push(message)
   return {
     source: described,
     isGreen: reasons.length === 0,
     reasons: [...new Set(reasons)],
     ...(newestRestorableMs !== undefined && { newestRestorable: toTimestamp(newestRestorableMs) }),
+    ...(online && { newestInVault: toTimestamp(online.dataMs) }),
     ...(atRiskMs !== undefined && { atRiskMs: Math.round(atRiskMs) }),
-    ...(summary?.lastVerifiedMs !== undefined && { lastVerified: toTimestamp(summary.lastVerifiedMs) }),
+    ...(described.lastVerified !== undefined && { lastVerified: described.lastVerified }),
     slaBreached: isBreached,
     ...(nextMs !== undefined && { next: toTimestamp(nextMs) }),
   }

@@ -1,6 +1,6 @@
 /** Accounts, as security administrators see them. */
 import { z } from 'zod'
-import type { Account, Records } from '../../catalog/index.ts'
+import type { Account, Records, Role } from '../../catalog/index.ts'
 import {
   accountShape,
   changeAccountShape,
@@ -69,6 +69,7 @@ export function accountRoutes(context: ServerContext, passwords: Passwords): Rou
       answer: createdAccountShape,
       status: 201,
       takesKey: false,
+      needsSecond: ({ body }) => isAdministrator(body.roles),
       async handle({ body, record }) {
         const { name, roles, isOfDirectory } = body
         const password = isOfDirectory ? undefined : makePassword(op.random)
@@ -97,6 +98,9 @@ export function accountRoutes(context: ServerContext, passwords: Passwords): Rou
       body: changeAccountShape,
       answer: accountShape,
       needsVersion: true,
+      // More administrators, or other ones: who decides alone on that would be as many as he likes.
+      needsSecond: async ({ params: { id }, body }) =>
+        isAdministrator(body.roles ?? []) || isAdministrator((await catalog.accounts.find(id))?.roles ?? []),
       async handle({ params: { id }, body, expectedVersion, record }) {
         const account = await catalog.transaction(async (records) => {
           const before = await records.accounts.get(id)
@@ -124,6 +128,8 @@ export function accountRoutes(context: ServerContext, passwords: Passwords): Rou
       body: resetAccountShape,
       answer: resetDoneShape,
       takesKey: false,
+      // Who has the new password is that administrator.
+      needsSecond: async ({ params: { id } }) => isAdministrator((await catalog.accounts.find(id))?.roles ?? []),
       async handle({ params: { id }, body, record }) {
         if (body.password) checkHasOwnPassword(await catalog.accounts.get(id))
         const password = body.password ? makePassword(op.random) : undefined
@@ -151,5 +157,7 @@ async function keepAGuardian(records: Records): Promise<void> {
   }
 }
 
+const ADMINISTRATORS: readonly Role[] = ['backup-admin', 'security-admin']
+const isAdministrator = (roles: readonly Role[]) => roles.some((role) => ADMINISTRATORS.includes(role))
 const subjectOf = (account: Account) => ({ kind: 'account', id: account.id }) as const
 const stateOf = ({ name, roles, isDisabled }: Account) => ({ name, roles, isDisabled })

@@ -83,17 +83,23 @@ test('the last security administrator stays one', async (t) => {
   assert.equal((await admin.send('/api/v1/session')).status, 200)
 })
 
-test('a reset gives a new first password, takes the second factor away, and ends all that was open', async (t) => {
+test('a reset gives a new first password, takes the second factor away, and ends all that was open; of an administrator two people do it', async (t) => {
   const server = await aServer(t)
   const admin = await server.administrator()
   const bob = await server.person('bob', ['backup-admin'])
+  const cyd = await server.person('cyd', ['backup-admin'])
   await admin.stepUp()
-  const got = await admin.send(`/api/v1/accounts/${bob.id}/reset`, { method: 'POST', body: { password: true, totp: true } })
-  assert.equal(got.status, 200)
-  assert.equal(got.json.account.hasTotp, false)
+  const asked = await admin.send(`/api/v1/accounts/${bob.id}/reset`, { method: 'POST', body: { password: true, totp: true } })
+  assert.equal(asked.status, 202)
+  assert.equal((await bob.send('/api/v1/session')).status, 200)
+  await cyd.stepUp()
+  const agreed = await cyd.send(`/api/v1/approvals/${asked.json.approval.id}/approve`, { method: 'POST' })
+  assert.equal(agreed.status, 200, agreed.text)
+  const { result } = agreed.json
+  assert.equal(result.account.hasTotp, false)
   assert.equal((await bob.send('/api/v1/session')).status, 401)
   assert.equal((await bob.signIn()).json.code, 'AUTH_FAILED')
-  bob.password = got.json.password
+  bob.password = result.password
   bob.totpSecret = undefined
   await bob.signIn()
   assert.deepEqual(bob.me?.mustDo, ['change-password', 'enrol-totp'])

@@ -139,7 +139,7 @@ export function sessionRoutes(context: ServerContext, passwords: Passwords): Rou
       takesKey: false,
       async handle({ caller, origin, record }) {
         needsProofToReplace(caller)
-        const { secret, uri, sealed } = offerTotp(context, caller.account, `Terp ${new URL(origin).hostname}`)
+        const { secret, uri, sealed } = offerTotp(context, caller.account, `Terp ${hostOf(origin)}`)
         await catalog.transaction(async (records) => {
           await records.accounts.offerTotp(caller.account.id, sealed)
           await record({ action: 'totp.offer', subject: { kind: 'account', id: caller.account.id } }, records)
@@ -168,6 +168,7 @@ export function sessionRoutes(context: ServerContext, passwords: Passwords): Rou
         await catalog.transaction(async (records) => {
           await records.accounts.confirmTotp(account.id, { step, codeHashes: hashes })
           await records.sessions.closeAllOf(account.id, sessionOf(caller).id)
+          if (isProofOfBoth(caller)) await records.sessions.stepUp(sessionOf(caller).id)
           await record({ action: 'totp.confirm', subject: { kind: 'account', id: account.id } }, records)
         })
         return { body: { recoveryCodes: [...codes] } }
@@ -223,12 +224,23 @@ export function sessionRoutes(context: ServerContext, passwords: Passwords): Rou
     }),
   ]
 
+  /** The first code of a first factor, and the password that opened this session: both of the last five minutes. */
+  function isProofOfBoth(caller: KnownCaller): boolean {
+    const isFirst = caller.account.totpConfirmedMs === undefined
+    return isFirst && context.op.clock.nowMs() - sessionOf(caller).createdMs <= sessionPolicy.steppedUpMs
+  }
+
   /** By who has a second factor already; without one it can only be added. */
   function needsProofToReplace(caller: KnownCaller): void {
     const isFirst = caller.account.totpConfirmedMs === undefined
     if (isFirst || (caller.kind === 'session' && caller.isSteppedUp)) return
     throw authError('AUTH_STEP_UP_REQUIRED', 'a second factor is replaced only after a proof of the last five minutes')
   }
+}
+
+/** As the app of the second factor will show it. The caller says how he reached this server, and may say anything. */
+function hostOf(origin: string): string {
+  return URL.canParse(origin) ? new URL(origin).hostname : 'server'
 }
 
 const forget: Cookie = { value: null, lifeMs: 0 }

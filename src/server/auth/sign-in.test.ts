@@ -28,6 +28,26 @@ test('the first account is made with the secret of the data folder, once', async
   assert.equal(server.running().setupSecret, undefined)
 })
 
+test('who enrols the first second factor right after the password has proved both; later the code alone is no proof', async (t) => {
+  const server = await aServer(t)
+  const secret = server.running().setupSecret
+  const admin = new Person(server, 'admin', GOOD_PASSWORD)
+  await admin.send('/api/v1/setup', { method: 'POST', body: { secret, name: admin.name, password: admin.password } })
+  await admin.enrolTotp()
+  const first = await admin.send('/api/v1/accounts', { method: 'POST', body: { name: 'late', roles: ['security-admin'] } })
+  assert.equal(first.status, 201, first.text)
+  server.clock.advance(5 * MINUTE_MS + 1)
+  assert.equal((await admin.send('/api/v1/session/recovery-codes', { method: 'POST' })).json.code, 'AUTH_STEP_UP_REQUIRED')
+
+  const late = new Person(server, 'late', first.json.password)
+  await late.signIn()
+  const body = { password: late.password, newPassword: `${GOOD_PASSWORD} 2` }
+  await late.send('/api/v1/session/password', { method: 'PUT', body })
+  server.clock.advance(5 * MINUTE_MS + 1)
+  await late.enrolTotp()
+  assert.equal((await late.send('/api/v1/session/recovery-codes', { method: 'POST' })).json.code, 'AUTH_STEP_UP_REQUIRED')
+})
+
 test('of two that have the secret at the same time, one makes the account', async (t) => {
   const server = await aServer(t)
   const secret = server.running().setupSecret

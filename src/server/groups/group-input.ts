@@ -38,7 +38,16 @@ export async function resolveGroup(
   input: GroupInput,
 ): Promise<ResolvedGroup> {
   const members: ResolvedMember[] = []
-  for (const each of input.members) members.push(await resolveMember(records, random, each))
+  // One that is named twice is one data source, also where it is not known yet.
+  const ids = new Map<string, string>()
+  for (const each of input.members) {
+    const resolved = await resolveMember(records, random, each)
+    const { agentId, workload, dataSourceId } = resolved.member
+    const place = JSON.stringify([agentId, workload, resolved.path])
+    const id = ids.get(place) ?? dataSourceId
+    ids.set(place, id)
+    members.push({ ...resolved, member: { ...resolved.member, dataSourceId: id } })
+  }
   return { group: protectionGroupShape.parse({ ...input, members: members.map(({ member }) => member) }), members }
 }
 

@@ -5,28 +5,35 @@
 
 import { fromTimestamp } from '../../base/clock.ts'
 import type { TerpError } from '../../base/errors.ts'
-import { asTerpError } from '../../base/errors.ts'
+import { asTerpError, hasCode } from '../../base/errors.ts'
 import type { Catalog, DataSource, Job, Records, StoredGroup } from '../../catalog/index.ts'
 import {
   changeOf,
   findConflict,
   isRefused,
+  isRegistered,
   type ProtectionGroup,
+  protectionError,
   type Refusal,
   type ReplicaEvent,
   refusalError,
   validateGroup,
 } from '../../protection/index.ts'
 import type { ServerContext } from '../context.ts'
+import type { GateKeeper } from '../gate/gate-keeper.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import type { PoolWork } from '../jobs/pool-work.ts'
 import { protectionSettings } from '../jobs/settings.ts'
 import { asJson } from '../settings/setting.ts'
 import { groupFacts, readGroup } from './group-facts.ts'
 import { type GroupInput, type ResolvedGroup, type ResolvedMember, resolveGroup } from './group-input.ts'
+import type { Inventory } from './inventory.ts'
+import { remember, type SourceMemory } from './source-memory.ts'
 import { applyEvent } from './source-state.ts'
 
 export type DataChoice = 'retain' | 'delete'
+/** Of what is retained: until somebody deletes it, or as long as the group's range would have kept it. */
+export type KeepChoice = 'until-deleted' | 'by-policy'
 /** Writes the line of the audit log in the transaction. */
 export type Recorder = (
   records: Records,
@@ -43,6 +50,8 @@ export interface GroupServiceParts {
   readonly context: ServerContext
   readonly engine: JobEngine
   readonly pools: PoolWork
+  readonly inventory: Inventory
+  readonly gate: Pick<GateKeeper, 'registration'>
   /** In the transaction: all points of a source are given up. */
   readonly giveUp: (records: Records, source: DataSource, by: string) => Promise<void>
   /** Groups are other than they were. */
@@ -66,9 +75,31 @@ export class GroupService {
   }
 
   async #validate(group: ProtectionGroup, groupId?: string, before?: ProtectionGroup): Promise<readonly Refusal[]> {
-    const { context } = this.#parts
-    const settings = await protectionSettings(context)
-    return validateGroup(group, await groupFacts(this.#catalog, { settings, nowMs: context.op.clock.nowMs(), groupId, before }))
+    return validateGroup(group, await this.#facts(group, groupId, before))
+  }
+
+  async #facts(group: ProtectionGroup, groupId: string | undefined, before: ProtectionGroup | undefined) {
+    const { context, inventory, gate } = this.#parts
+    return await groupFacts(this.#catalog, {
+      settings: await protectionSettings(context),
+      nowMs: context.op.clock.nowMs(),
+      group,
+      groupId,
+      before,
+      isRegistered: isRegistered((await gate.registration()).state),
+      inventories: await inventory.fresh(group.members.map(({ agentId }) => agentId)),
+    })
+  }
+
+  /** 195: who changed the group meanwhile is told by the domain's number. */
+  async #commit<T>(groupId: string, work: (records: Records) => Promise<T>): Promise<T> {
+    try {
+      return await this.#catalog.transaction(work)
+    } catch (error) {
+      if (!hasCode(error, 'CATALOG_VERSION_CONFLICT')) throw error
+      const context = { domain_code: 195, id: groupId }
+      throw protectionError('GROUP_CHANGED_MEANWHILE', 'the group is no longer the one that was read', { cause: error, context })
+    }
   }
 
   async create(input: GroupInput, by: string, record: Recorder): Promise<GroupChanged> {
@@ -109,13 +140,13 @@ export class GroupService {
     const added = resolved.members.filter(({ member }) => isNew.has(member.dataSourceId))
     const places = await this.#places(added)
     const jobs: Job[] = []
-    const group = await this.#catalog.transaction(async (records) => {
+    const group = await this.#commit(id, async (records) => {
       const made = await records.groups.replace(
         id,
         { name: resolved.group.name, document: documentOf(resolved.group), by },
         expectedVersion,
       )
-      for (const source of leaving) await this.#unprotect(records, source, removed, by)
+      for (const source of leaving) await this.#unprotect(records, source, { data: removed, by })
       for (const member of added) jobs.push(...(await this.#protect(records, { made, member, by, places, group: resolved.group })))
       for (const { member } of resolved.members) {
         if (!isNew.has(member.dataSourceId)) await records.sources.assign(member.dataSourceId, { name: member.name })
@@ -145,11 +176,13 @@ export class GroupService {
     {
       members,
       data,
+      keep = 'until-deleted',
       expectedVersion,
       by,
     }: {
       readonly members?: readonly string[] | undefined
       readonly data: DataChoice
+      readonly keep?: KeepChoice | undefined
       readonly expectedVersion: number
       readonly by: string
     },
@@ -159,11 +192,13 @@ export class GroupService {
     const ids = members ?? before.members.map(({ dataSourceId }) => dataSourceId)
     const leaving = await this.#stoppable(ids)
     const rest = before.members.filter(({ dataSourceId }) => !ids.includes(dataSourceId))
-    await this.#catalog.transaction(async (records) => {
-      for (const source of leaving) if (source.groupId === id) await this.#unprotect(records, source, data, by)
+    const { timeZone, shortTerm } = before
+    const retained = keep === 'by-policy' ? { timeZone, shortTermDays: shortTerm.retentionDays } : undefined
+    await this.#commit(id, async (records) => {
+      for (const source of leaving) if (source.groupId === id) await this.#unprotect(records, source, { data, by, retained })
       if (rest.length === 0) await records.groups.remove(id, expectedVersion)
       else await records.groups.replace(id, { name: before.name, document: documentOf({ ...before, members: rest }), by }, expectedVersion)
-      await record(records, id, { name: before.name, members: leaving.map(({ name }) => name), data })
+      await record(records, id, { name: before.name, members: leaving.map(({ name }) => name), data, ...(data === 'retain' && { keep }) })
     })
     await this.#parts.changed()
   }
@@ -176,20 +211,20 @@ export class GroupService {
     const origin = source.groupId === undefined ? undefined : await this.#catalog.groups.get(source.groupId)
     const member = origin && readGroup(origin.document).members.find(({ dataSourceId }) => dataSourceId === sourceId)
     if (!origin || !member || origin.id === toGroupId) return { group: target, warnings: [] }
-    const { context } = this.#parts
     const after: ProtectionGroup = { ...targetBefore, members: [...targetBefore.members, member] }
-    const settings = await protectionSettings(context)
-    const facts = await groupFacts(this.#catalog, { settings, nowMs: context.op.clock.nowMs(), groupId: toGroupId, before: targetBefore })
+    const facts = await this.#facts(after, toGroupId, targetBefore)
     // As it will be: the group that it leaves no longer has it.
     const otherGroups = facts.otherGroups.map((other) => ({
       ...other,
       members: other.members.filter(({ dataSourceId }) => dataSourceId !== sourceId),
     }))
-    const refusals = validateGroup(after, { ...facts, otherGroups })
+    const agents = facts.agents.map(({ kind: _, ...agent }) => agent)
+    const isElsewhere = otherGroups.some(({ members }) => members.some(({ agentId }) => agentId === member.agentId))
+    const refusals = validateGroup(after, { ...facts, otherGroups, ...(!isElsewhere && { agents }) })
     if (isRefused(refusals)) throw refusedBy(refusals)
     const originBefore = readGroup(origin.document)
     const rest = originBefore.members.filter(({ dataSourceId }) => dataSourceId !== sourceId)
-    const group = await this.#catalog.transaction(async (records) => {
+    const group = await this.#commit(toGroupId, async (records) => {
       await records.sources.assign(sourceId, { groupId: toGroupId })
       if (rest.length === 0) await records.groups.remove(origin.id, origin.version)
       else
@@ -230,6 +265,7 @@ export class GroupService {
     const known = await records.sources.find(id)
     const source = known ?? (await records.sources.add({ id, agentId, workload, name, path: member.path, groupId: made.id, poolId }))
     if (known) await records.sources.assign(id, { groupId: made.id, poolId, name })
+    if (known) await remember(records, id, { retained: undefined })
     if (source.state === 'inactive') {
       // Re-added: its old points are its own again, and a check brings it up to date.
       await applyEvent(records, source, 'protect-again', { code: 'protected-again', message: 'protection was taken up again' })
@@ -286,10 +322,15 @@ export class GroupService {
     return sources
   }
 
-  async #unprotect(records: Records, source: DataSource, data: DataChoice, by: string): Promise<void> {
+  async #unprotect(
+    records: Records,
+    source: DataSource,
+    { data, by, retained }: { readonly data: DataChoice; readonly by: string; readonly retained?: SourceMemory['retained'] },
+  ): Promise<void> {
     const waiting = await records.jobs.list({ limit: 500 }, { sourceId: source.id, states: ['scheduled', 'queued'] })
     for (const job of waiting.items) await records.jobs.cancel(job.id, by)
     await records.sources.assign(source.id, { groupId: null })
+    await remember(records, source.id, { retained: data === 'retain' ? retained : undefined })
     if (source.state === 'unprotected') return
     const apply = async (event: ReplicaEvent) => await applyEvent(records, await records.sources.get(source.id), event)
     await apply('stop')

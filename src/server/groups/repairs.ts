@@ -31,6 +31,11 @@ export class Repairs {
     if (source?.state === 'inconsistent') await this.#check(source, this.#context.op.clock.nowMs())
   }
 
+  /** What stood in the way is over. */
+  async checkNow(source: DataSource): Promise<void> {
+    await this.#check(source, this.#context.op.clock.nowMs())
+  }
+
   /** In a window for checks, where the group has any, and only where it says that checks begin by themselves. */
   async #check({ id, groupId, agentId, poolId }: DataSource, fromMs: number): Promise<void> {
     const stored = groupId === undefined ? undefined : await this.#context.catalog.groups.find(groupId)

@@ -20,6 +20,7 @@ import { administrators, type RecordedEvent, type Route, route, viewers } from '
 import { groupInputShape } from './group-input.ts'
 import type { GroupService, Recorder } from './group-service.ts'
 import { presentGroup } from './present.ts'
+import { changeTakesAway, moveTakesAway, newGroupTakesAway } from './takes-away.ts'
 
 const tag = 'Protection groups'
 const read = { who: 'roles', roles: viewers, scope: 'groups' } as const
@@ -27,7 +28,8 @@ const write = { who: 'roles', roles: administrators, scope: 'server' } as const
 const writeReached = { who: 'roles', roles: administrators, scope: 'groups' } as const
 const params = z.object({ id: idShape })
 
-export function groupRoutes({ catalog }: ServerContext, service: GroupService): Route[] {
+export function groupRoutes(context: ServerContext, service: GroupService): Route[] {
+  const { catalog } = context
   return [
     route({
       method: 'GET',
@@ -86,6 +88,7 @@ export function groupRoutes({ catalog }: ServerContext, service: GroupService): 
       body: groupInputShape,
       status: 201,
       answer: groupChangedShape,
+      needsSecond: ({ body }) => newGroupTakesAway(context, body),
       async handle({ body, caller, record }) {
         const { group, warnings } = await service.create(body, caller.account.id, recorder(record, 'group.create'))
         return {
@@ -107,6 +110,10 @@ export function groupRoutes({ catalog }: ServerContext, service: GroupService): 
       body: groupInputShape,
       answer: groupChangedShape,
       needsVersion: true,
+      async needsSecond({ params: { id }, query, body, caller }) {
+        checkReach(caller, id)
+        return await changeTakesAway(context, id, body, query.removed)
+      },
       async handle({ params: { id }, query, body, caller, expectedVersion, record }) {
         checkReach(caller, id)
         if (query.removed === 'delete') checkDeletion(caller)
@@ -125,6 +132,8 @@ export function groupRoutes({ catalog }: ServerContext, service: GroupService): 
       params,
       body: stopGroupShape,
       needsVersion: true,
+      // All of it: the group is gone, and nothing of it is backed up any more.
+      needsSecond: ({ body }) => body.data === 'delete' || body.members === undefined,
       async handle({ params: { id }, body, caller, expectedVersion, record }) {
         checkReach(caller, id)
         if (body.data === 'delete') checkDeletion(caller)
@@ -143,6 +152,7 @@ export function groupRoutes({ catalog }: ServerContext, service: GroupService): 
       body: moveMemberShape,
       status: 200,
       answer: groupChangedShape,
+      needsSecond: ({ params: { id }, body }) => moveTakesAway(context, body.source, id),
       async handle({ params: { id }, body, caller, record }) {
         const { group, warnings } = await service.move(body.source, id, caller.account.id, recorder(record, 'group.move-here'))
         return { body: { group: presentGroup(group), warnings: [...warnings] }, version: group.version }

@@ -25,6 +25,10 @@ export interface AppOptions {
 
 /** To receive one request; answers may take as long as they need. */
 const REQUEST_TIMEOUT_MS = 60_000
+/** Until it is known what is asked, and who asks. Whoever needs longer holds a connection and says nothing. */
+const HEADERS_TIMEOUT_MS = 20_000
+const HANDSHAKE_TIMEOUT_MS = 10_000
+const LOOK_EVERY_MS = 5000
 
 const SECURITY_HEADERS = {
   'content-security-policy': "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'",
@@ -52,6 +56,9 @@ export async function makeApp(context: ServerContext, { routes, certificate, pri
       minVersion: 'TLSv1.3',
       // Resumption would keep a connection alive past the change of a certificate, for nothing: connections are kept open.
       secureOptions: constants.SSL_OP_NO_TICKET,
+      handshakeTimeout: HANDSHAKE_TIMEOUT_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: LOOK_EVERY_MS,
     },
   }) as unknown as FastifyInstance
 

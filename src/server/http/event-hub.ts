@@ -1,12 +1,12 @@
 /**
  * What happens, told to those who listen: jobs that move on, alerts that come and go. Told, not kept: whoever was away asks the lists. The last
- * few are held so that a listener who lost the connection for a moment misses none.
+ * few are held so that a listener who lost the connection for a moment misses none; one who may have missed some is told that (`reset`).
  */
 import type { Json } from '../../catalog/index.ts'
 
 export interface ServerEvent {
-  /** Grows; not over restarts. */
-  readonly id: number
+  /** `start.number`: the number grows, and the start is another one after each start of the server. For listeners, just text to give back. */
+  readonly id: string
   readonly topic: string
   /** For listeners who may know of some groups only; undefined: it concerns no group. */
   readonly groupId: string | undefined
@@ -18,44 +18,76 @@ export interface Subscription {
   wants(event: ServerEvent): boolean
 }
 
+export const RESET = 'reset'
 const HELD = 1000
 /** Of one listener that does not read. Then it is hung up on: it will ask for what it missed. */
-const WAITING_MOST = 1000
+const WAITING_MOST = 1000 + 1
+
+interface Numbered extends ServerEvent {
+  readonly number: number
+}
 
 export class EventHub {
+  readonly #start: string
   #last = 0
-  #held: ServerEvent[] = []
-  readonly #listeners = new Set<(event: ServerEvent) => void>()
+  #held: Numbered[] = []
+  readonly #listeners = new Set<(event: Numbered) => void>()
+
+  /** `start`: of this server's start, unlike any other. */
+  constructor(start = '0') {
+    this.#start = start
+  }
 
   get listeners(): number {
     return this.#listeners.size
   }
 
   publish(topic: string, data: Json, groupId?: string): void {
-    const event = { id: ++this.#last, topic, groupId, data }
+    const number = ++this.#last
+    const event = { number, id: `${this.#start}.${number}`, topic, groupId, data }
     this.#held.push(event)
     // Not at each event, which would copy all of them each time.
     if (this.#held.length > 2 * HELD) this.#held = this.#held.slice(-HELD)
     for (const tell of this.#listeners) tell(event)
   }
 
-  /** Ends with the signal, or when the listener falls behind too far. `afterId`: the last that it heard. */
-  async *listen({ wants }: Subscription, signal: AbortSignal, afterId?: number): AsyncGenerator<ServerEvent> {
+  /**
+   * Ends with the signal, or when the listener falls behind too far. `afterId`: the last that it heard. `onBehind`: at once when it does, though whoever reads this waits
+   * for the listener.
+   */
+  async *listen(
+    { wants }: Subscription,
+    signal: AbortSignal,
+    afterId?: string,
+    onBehind: () => void = () => {},
+  ): AsyncGenerator<ServerEvent> {
     let waiting: ServerEvent[] = []
     let wake = () => {}
     let isBehind = false
     const tell = (event: ServerEvent) => {
       if (!wants(event)) return
-      if (waiting.length >= WAITING_MOST) isBehind = true
-      else waiting.push(event)
+      if (waiting.length < WAITING_MOST) waiting.push(event)
+      else if (!isBehind) {
+        isBehind = true
+        onBehind()
+      }
       wake()
     }
     const onAbort = () => wake()
     this.#listeners.add(tell)
     signal.addEventListener('abort', onAbort, { once: true })
     try {
-      // A number from before a restart may be above ours: then all that is held is new.
-      if (afterId !== undefined) for (const event of this.#held) if (event.id > afterId || afterId > this.#last) tell(event)
+      if (afterId !== undefined) {
+        const { missed, isWhole } = this.#since(afterId)
+        if (!isWhole)
+          waiting.push({
+            id: `${this.#start}.${missed[0] ? missed[0].number - 1 : this.#last}`,
+            topic: RESET,
+            groupId: undefined,
+            data: { reason: 'events were missed: ask the lists again' },
+          })
+        for (const event of missed) tell(event)
+      }
       while (!signal.aborted && !isBehind) {
         const batch = waiting
         waiting = []
@@ -70,5 +102,15 @@ export class EventHub {
       this.#listeners.delete(tell)
       signal.removeEventListener('abort', onAbort)
     }
+  }
+
+  /** What is held of what came after it. Of another start of the server all of it is new, and what came between is not known. */
+  #since(id: string): { readonly missed: readonly Numbered[]; readonly isWhole: boolean } {
+    const [start, text] = id.split('.')
+    const number = Number(text)
+    if (start !== this.#start || !Number.isSafeInteger(number) || number > this.#last)
+      return { missed: this.#held.slice(-HELD), isWhole: false }
+    const missed = this.#held.filter((event) => event.number > number).slice(-HELD)
+    return { missed, isWhole: missed.length === this.#last - number }
   }
 }

@@ -2,7 +2,9 @@
  * Metrics in the format of Prometheus. All names are declared here, whoever sets them, so that rules and dashboards have one list to go by. Labels
  * are few and bounded: groups, sources, results; never a path or a message.
  */
+
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { letOthersRun } from '../../base/clock.ts'
 
 export interface Metrics {
   readonly registry: Registry
@@ -55,6 +57,8 @@ export function makeMetrics(version: string): Metrics {
     new Histogram<L>({ name: `terp_${name}`, help, labelNames, buckets, registers })
 
   collectDefaultMetrics({ register: registry, prefix: 'terp_' })
+  // Gauges with the ending of a counter; what they sum up is shown by type.
+  for (const what of ['resources', 'handles', 'requests']) registry.removeSingleMetric(`terp_nodejs_active_${what}_total`)
   gauge('build_info', 'Always 1; the version is a label.', ['version']).set({ version }, 1)
   return {
     registry,
@@ -88,7 +92,13 @@ export function makeMetrics(version: string): Metrics {
     onCollect: (collect) => void collectors.push(collect),
     async collect() {
       for (const collect of collectors) await collect()
-      return await registry.metrics()
+      const text: string[] = []
+      // One after the other: with thousands of sources each takes some milliseconds.
+      for (const { name } of registry.getMetricsAsArray()) {
+        text.push(await registry.getSingleMetricAsString(name))
+        await letOthersRun()
+      }
+      return `${text.join('\n\n')}\n`
     },
   }
 }

@@ -30,8 +30,20 @@ const STATUS_OF_CODE: Readonly<Record<string, number>> = {
   API_KEY_REUSED: 422,
   API_VERSION_REQUIRED: 428,
   AUTH_TOO_OFTEN: 429,
+  API_TOO_MANY_STREAMS: 429,
   CATALOG_VERSION_CONFLICT: 412,
+  GROUP_CHANGED_MEANWHILE: 412,
 }
+
+/** Not about us: what somebody else answered, or did not, and it is told to who asked for it. */
+const ABOUT_OTHERS: ReadonlySet<string> = new Set([
+  'AGENT_AWAY',
+  'AGENT_SILENT',
+  'AUTH_DIRECTORY_UNAVAILABLE',
+  'CHANNEL_REFUSED',
+  'POOL_FOLDER_UNWRITABLE',
+  'POOL_NONE_FITS',
+])
 
 export function statusOf(error: TerpError): number {
   return STATUS_OF_CODE[error.code] ?? STATUS_OF_KIND[error.kind]
@@ -40,7 +52,7 @@ export function statusOf(error: TerpError): number {
 export function answerProblem(op: Operation, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const known = translate(op, error)
   const status = statusOf(known)
-  const isOurs = status >= 500 && known.kind !== 'exhausted'
+  const isOurs = status >= 500 && known.kind !== 'exhausted' && !ABOUT_OTHERS.has(known.code)
   // The route only: a path may hold what is nobody's business.
   if (isOurs)
     op.warn({ code: known.code, message: `request ${request.id}: ${known.message}`, item: request.routeOptions.url ?? request.method })

@@ -3,20 +3,18 @@ import { z } from 'zod'
 import { approvalNeededShape, problemType } from '../../wire/index.ts'
 import type { Route } from './route.ts'
 
-const problemDescription = z
-  .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    code: z.string().describe('Stable; docs/errors.md lists all.'),
-    kind: z.string(),
-    retry: z.enum(['never', 'later', 'elsewhere']),
-    hint: z.string().describe('What to do.'),
-    context: z.record(z.string(), z.unknown()),
-    requestId: z.string(),
-  })
-  .meta({ id: 'Problem' })
+export const problemDescription = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.string().describe('Stable; docs/errors.md lists all.'),
+  kind: z.string(),
+  retry: z.enum(['never', 'later', 'elsewhere']),
+  hint: z.string().describe('What to do.'),
+  context: z.record(z.string(), z.unknown()),
+  requestId: z.string(),
+})
 
 export function responseShapes(route: Route): Record<string, unknown> {
   const problems = { description: 'What went wrong', content: { [problemType]: { schema: problemDescription } } }

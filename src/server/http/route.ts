@@ -107,7 +107,10 @@ export interface Route {
   readonly takesKey: boolean
   /** Of the body. */
   readonly bodyLimitBytes: number
-  /** Another person must agree before it is carried out (auth/approvals); the answer is 202 then. Not of routes that stream. */
+  /**
+   * It takes protection away: only after a proof of the last five minutes, and another person must agree before it is carried out (auth/approvals); the answer is 202
+   * then. Not of routes that stream.
+   */
   readonly needsSecond?: true | ((request: RouteRequest<Caller, unknown, unknown, unknown>) => boolean | Promise<boolean>)
   handle(request: RouteRequest<Caller, unknown, unknown, unknown>): Promise<RouteAnswer<unknown>>
 }
@@ -136,7 +139,7 @@ interface RouteDefinition<
   /** By default where something is made: POST. */
   readonly takesKey?: boolean
   readonly bodyLimitBytes?: number
-  /** `true`, or whether this request does: a retention that becomes longer takes nothing away. Demands `stepUp`. */
+  /** `true` (with `stepUp`), or whether this request does: a retention that becomes longer takes nothing away. */
   readonly needsSecond?: true | ((request: RouteRequest<KnownCaller, Output<P>, Output<Q>, Output<B>>) => boolean | Promise<boolean>)
   handle(
     request: RouteRequest<A extends { who: 'anybody' } ? Caller : KnownCaller, Output<P>, Output<Q>, Output<B>>,
@@ -156,7 +159,7 @@ export function route<
 >(definition: RouteDefinition<A, P, Q, B, R>): Route {
   const { params, query, body, answer, handle, needsSecond, ...rest } = definition
   const { access, stream, name } = definition
-  if (needsSecond && (stream !== undefined || access.who !== 'roles' || !access.stepUp))
+  if (needsSecond && (stream !== undefined || access.who !== 'roles' || (needsSecond === true && !access.stepUp)))
     throw new Error(`${name} can not need a second person`)
   return {
     ...rest,

@@ -10,6 +10,8 @@ import type { AlertDesk } from '../alerts/alert-desk.ts'
 import type { ServerContext } from '../context.ts'
 import { backupTaskOf } from '../groups/backup-task.ts'
 import { applyEvent } from '../groups/source-state.ts'
+import { tellFindings } from './backup-alerts.ts'
+import { resultOf } from './backup-report.ts'
 import { jobError } from './errors.ts'
 import type { AgentJobKind, JobOutcome } from './kind.ts'
 import type { PoolWork } from './pool-work.ts'
@@ -26,11 +28,12 @@ export const POINT_KINDS: Readonly<Record<BackupType, string>> = {
 }
 export const ON_DEMAND_POINT = 'on-demand'
 
-const FAILED: Readonly<Record<BackupType, AlertKindName>> = {
-  'replica-creation': 'replica-inconsistent',
+const FAILED: Readonly<Record<BackupType, AlertKindName | undefined>> = {
+  'replica-creation': 'recovery-point-failed',
   synchronisation: 'synchronisation-failed',
   'recovery-point': 'recovery-point-failed',
-  'consistency-check': 'replica-inconsistent',
+  // By its state.
+  'consistency-check': undefined,
 }
 const ATTEMPTS: Readonly<Record<BackupType, number>> = {
   'replica-creation': 8,
@@ -44,6 +47,8 @@ export interface BackupJobParts {
   readonly context: ServerContext
   readonly pools: PoolWork
   readonly alerts: AlertDesk
+  /** Alerts that its state calls for are there, and no others. */
+  readonly followReplica: (sourceId: string) => Promise<void>
   /** A point was made: retention, a copy of the configuration. */
   readonly afterPoint: (source: DataSource, job: Job) => Promise<void>
   /** The replica was found to be other than its source, or a check of it failed. */
@@ -105,18 +110,12 @@ class BackupKind implements AgentJobKind {
   async beginning(job: Job): Promise<void> {
     const { context, alerts } = this.#parts
     const source = await this.#source(job)
-    const about = { id: source.id, name: source.name, jobId: job.id, groupId: source.groupId }
     await alerts.resolve('job-not-started', source.id)
-    if (this.type === 'replica-creation') {
-      if (source.state !== 'creating') await applyEvent(context.catalog, source, 'create')
-      await alerts.resolve('replica-scheduled', source.id)
-      await alerts.raise('replica-creating', { ...about, message: 'the first copy is being made' })
-    }
-    if (this.type === 'consistency-check') {
-      if (source.state !== 'verifying') await applyEvent(context.catalog, source, 'start-check', source.cause)
-      if (source.state === 'inconsistent')
-        await alerts.raise('replica-verifying', { ...about, message: 'the replica is being checked and mended' })
-    }
+    if (this.type === 'replica-creation' && source.state !== 'creating') await applyEvent(context.catalog, source, 'create')
+    else if (this.type === 'consistency-check' && source.state !== 'verifying')
+      await applyEvent(context.catalog, source, 'start-check', source.cause)
+    else return
+    await this.#parts.followReplica(source.id)
   }
 
   async openSession(_op: Operation, job: Job) {
@@ -126,6 +125,7 @@ class BackupKind implements AgentJobKind {
       sourceId: source.id,
       agentId: job.agentId ?? '',
       jobId: job.id,
+      pointId: pointIdOf(job),
       onCommitted: async (facts) => {
         this.#committed.set(job.id, facts)
         await this.#parts.context.catalog.points.record({ ...facts, kind: kindOf(job) })
@@ -135,24 +135,52 @@ class BackupKind implements AgentJobKind {
 
   /** The agent's word alone makes no recovery point: the pool must hold it. */
   async outcome(op: Operation, job: Job, report: Readonly<Record<string, unknown>>): Promise<JobOutcome> {
-    const { catalog } = this.#parts.context
-    const pointId = String(report.point)
-    const facts = this.#committed.get(job.id)?.id === pointId ? this.#committed.get(job.id) : await this.#find(op, job, pointId)
-    if (!facts) throw jobError('JOB_POINT_MISSING', `the pool does not hold the recovery point ${pointId}`)
+    const facts = (await this.#known(job)) ?? (await this.#find(op, job))
+    if (!facts) throw jobError('JOB_POINT_MISSING', `the pool does not hold the recovery point ${pointIdOf(job)}`)
+    return await this.#outcome(job, facts, report)
+  }
+
+  async doneBefore(_op: Operation, job: Job): Promise<JobOutcome | undefined> {
+    const facts = await this.#known(job)
+    return facts && (await this.#outcome(job, facts, {}))
+  }
+
+  leaves(): JsonObject {
+    return { left: 'no recovery point was made; what was sent is kept for the next backup, or goes with the next prune' }
+  }
+
+  async #outcome(job: Job, facts: PointFacts, report: Readonly<Record<string, unknown>>): Promise<JobOutcome> {
+    const { catalog, op } = this.#parts.context
     await catalog.points.record({ ...facts, kind: kindOf(job) })
+    const check =
+      this.type === 'consistency-check'
+        ? {
+            isHeavy: job.parameters.isHeavy === true,
+            cause: (await catalog.sources.find(job.sourceId ?? ''))?.cause,
+            before: (await catalog.points.validOf(facts.sourceId)).findLast(({ id }) => id !== facts.id)?.id,
+            elapsedMs: job.startedMs === undefined ? undefined : Math.max(0, Math.round(op.clock.nowMs() - job.startedMs)),
+          }
+        : undefined
     return {
-      pointId,
+      pointId: facts.id,
       bytesTransferred: numberOf(report.bytesProcessed),
       warnings: numberOf(report.warningCount),
-      result: resultOf(report, facts),
+      result: resultOf(report, facts, check),
     }
   }
 
-  /** The server was restarted between the commit and the agent's last word. */
-  async #find(op: Operation, job: Job, pointId: string): Promise<PointFacts | undefined> {
+  /** Committed while this server runs, or found in the pool when it began. */
+  async #known(job: Job): Promise<PointFacts | undefined> {
+    const committed = this.#committed.get(job.id)
+    if (committed) return committed
+    const point = await this.#parts.context.catalog.points.find(pointIdOf(job))
+    return point?.sourceId === job.sourceId && point?.state !== 'pruned' ? point : undefined
+  }
+
+  async #find(op: Operation, job: Job): Promise<PointFacts | undefined> {
     const source = await this.#source(job)
     const { facts } = await this.#parts.pools.facts(op, source.poolId)
-    return facts.points.find((point) => point.id === pointId && point.sourceId === source.id)
+    return facts.points.find(({ id, sourceId }) => id === pointIdOf(job) && sourceId === source.id)
   }
 
   async ended(records: Records, job: Job, outcome: JobOutcome | undefined): Promise<void> {
@@ -172,7 +200,6 @@ class BackupKind implements AgentJobKind {
   }
 
   async failedOnce(job: Job, error: PlainError): Promise<void> {
-    this.#committed.delete(job.id)
     // An interruption that mends itself is no news.
     if (job.attempts < 2 || error.code === 'JOB_INTERRUPTED') return
     await this.#raiseFailure(job, `${error.message}; it is tried again (${job.attempts} of ${job.attemptsAllowed})`)
@@ -183,36 +210,25 @@ class BackupKind implements AgentJobKind {
     const { context, alerts, afterPoint, afterInconsistent } = this.#parts
     const source = await context.catalog.sources.find(job.sourceId ?? '')
     if (!source) return
-    await alerts.resolve('replica-creating', source.id)
-    await alerts.resolve('replica-verifying', source.id)
+    await this.#parts.followReplica(source.id)
+    await alerts.resolve('job-overdue', source.id)
+    await tellFindings(context, alerts, source, job)
     if (job.state === 'completed' || job.state === 'completed-with-warnings') {
       // A point holds what any of them would have brought.
-      for (const name of ['recovery-point-failed', 'synchronisation-failed', 'missing-data-source'] as const)
-        await alerts.resolve(name, source.id)
-      if (source.state === 'ok') await alerts.resolve('replica-inconsistent', source.id)
+      for (const name of ['recovery-point-failed', 'synchronisation-failed'] as const) await alerts.resolve(name, source.id)
       await afterPoint(source, job)
       return
     }
-    if (job.state === 'failed') {
-      await this.#raiseFailure(job, job.error?.message ?? 'the job failed')
-      if (job.error?.code === 'SOURCE_NOT_FOUND') {
-        await alerts.raise('missing-data-source', {
-          id: source.id,
-          name: source.name,
-          message: job.error.message,
-          jobId: job.id,
-          groupId: source.groupId,
-        })
-      }
-    }
+    if (job.state === 'failed') await this.#raiseFailure(job, job.error?.message ?? 'the job failed')
     if (source.state === 'inconsistent') await afterInconsistent(source, job)
   }
 
   async #raiseFailure(job: Job, message: string): Promise<void> {
     const source = await this.#parts.context.catalog.sources.find(job.sourceId ?? '')
-    if (!source) return
+    const name = FAILED[this.type]
+    if (!source || name === undefined) return
     const details: JsonObject = { code: job.error?.code ?? '', hint: job.error?.hint ?? '', attempts: job.attempts }
-    await this.#parts.alerts.raise(FAILED[this.type], {
+    await this.#parts.alerts.raise(name, {
       id: source.id,
       name: source.name,
       message,
@@ -223,27 +239,15 @@ class BackupKind implements AgentJobKind {
   }
 }
 
+/**
+ * A job makes one recovery point, which has the job's id: so the answer to a commit may be lost, with the server or the agent, and no second point is made.
+ */
+export const pointIdOf = (job: Pick<Job, 'id'>): string => job.id
+
 function kindOf(job: Job): string {
   return job.isAdHoc && job.type === 'recovery-point' ? ON_DEMAND_POINT : POINT_KINDS[job.type as BackupType]
 }
 
 function numberOf(value: unknown): number | undefined {
   return typeof value === 'number' && Number.isFinite(value) ? value : undefined
-}
-
-/** What the agent counted, for people; sizes are those of the pool. A consistency check is explained by it: what differed, and how much. */
-function resultOf(report: Readonly<Record<string, unknown>>, facts: PointFacts): JsonObject {
-  const counts: Record<string, number | string> = {}
-  for (const [name, value] of Object.entries(report)) {
-    if (name === 'point' || name === 'root') continue
-    if (typeof value === 'number' || typeof value === 'string') counts[name] = value
-  }
-  const { filesNew = 0, filesChanged = 0, filesUnmodified = 0 } = counts
-  const differs = Number(filesNew) + Number(filesChanged)
-  return {
-    ...counts,
-    sizeBytes: facts.bytes,
-    storedBytes: facts.storedBytes,
-    differs: `${differs} files were new or changed, ${Number(filesUnmodified)} were as before; ${facts.storedBytes} bytes were stored`,
-  }
 }

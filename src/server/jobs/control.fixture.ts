@@ -8,10 +8,13 @@ import { systemClock } from '../../base/clock.ts'
 import { type Operation, startOperation } from '../../base/operation.ts'
 import { makeCertificate } from '../../certificates/index.ts'
 import { systemDisk } from '../../platform/index.ts'
-import { filesWorkload, type Workload } from '../../workloads/index.ts'
+import { type Discovered, filesWorkload, type Workload } from '../../workloads/index.ts'
 import { dataPaths } from '../data-folder.ts'
+import type { VaultLink } from '../gate/vault-link.ts'
 import type { MakePart } from '../part.ts'
 import { PoolKeeper } from '../pools/pool-keeper.ts'
+import type { JobStarter } from '../recovery/job-starter.ts'
+import { recoveryRoutes } from '../recovery/recovery-routes.ts'
 import { aServer, type Got, type Person, type TestServer } from '../server.fixture.ts'
 import { type ControlPlane, makeControlPlane } from './control-plane.ts'
 
@@ -20,9 +23,18 @@ export interface TestAgent {
   readonly name: string
   readonly folder: string
   readonly states: AgentState[]
+  /** What it said at its end. */
+  ended: Promise<unknown>
   /** It stops, as by a signal; and begins again, with the same identity. */
   stop(): Promise<void>
   start(): void
+}
+
+/** What an agent says that it is. */
+export interface TestProgram {
+  /** Looked at when it starts. */
+  version?: string
+  readonly bundle?: string
 }
 
 export interface TestControl {
@@ -32,7 +44,9 @@ export interface TestControl {
   control(): ControlPlane
   keeper(): PoolKeeper
   readonly poolId: string
-  agent(name: string): Promise<TestAgent>
+  /** What its agents find besides what there is. */
+  readonly alsoThere: Discovered[]
+  agent(name: string, program?: TestProgram): Promise<TestAgent>
   /** What is asked must succeed. */
   // biome-ignore lint/suspicious/noExplicitAny: answers of many shapes
   ask(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<any>
@@ -54,9 +68,14 @@ const onThisThread: Workload = {
 
 const TICK_MS = 10
 const STEP_MS = 3 * 60_000
-const PATIENCE_MS = 60_000
+/** Of a machine that has much else to do. */
+const PATIENCE_MS = 240_000
 
-export async function aControl(t: Pick<TestContext, 'after'>): Promise<TestControl> {
+export interface ControlChange {
+  readonly vault?: VaultLink
+}
+
+export async function aControl(t: Pick<TestContext, 'after'>, change: ControlChange = {}): Promise<TestControl> {
   const root = await mkdtemp(join(tmpdir(), 'terp-control-'))
   const real = systemClock()
   const stop = new AbortController()
@@ -72,19 +91,27 @@ export async function aControl(t: Pick<TestContext, 'after'>): Promise<TestContr
   const disk = systemDisk()
   // Keys of pools lie apart from the server's folder, whose name is not known here.
   await mkdir(join(root, 'server', 'keys'), { recursive: true })
+  await mkdir(join(root, 'server', 'tls'), { recursive: true })
   let port = 0
   const pools: MakePart = async (context) => {
     const opened = new PoolKeeper(context.op, { catalog: context.catalog, disk, paths: dataPaths(join(root, 'server')) })
     keeper = opened
     await opened.openAll()
-    return { close: () => opened.close() }
+    const engine = () => {
+      if (!control) throw new Error('the server does not run')
+      return control.engine
+    }
+    const jobs: JobStarter = { create: (request) => engine().create(request), cancel: (id, by) => engine().cancel(id, by) }
+    return { routes: recoveryRoutes(context, { keeper: opened, jobs }), close: () => opened.close() }
   }
   const plane: MakePart = async (context) => {
     if (!keeper) throw new Error('pools come first')
     control = await makeControlPlane(context, {
       pools: keeper,
       agents: { host: '127.0.0.1', port, ...made },
-      copyPath: join(root, 'catalog-copy.db'),
+      paths: dataPaths(join(root, 'server')),
+      disk,
+      vault: change.vault,
     })
     return control
   }
@@ -131,17 +158,19 @@ export async function aControl(t: Pick<TestContext, 'after'>): Promise<TestContr
     if (!control) throw new Error('the server does not run')
     return control
   }
+  const alsoThere: Discovered[] = []
   const { pool } = await (keeper as unknown as PoolKeeper).createPool({ name: 'one', folder: join(root, 'pool') })
   return {
     server,
     root,
     admin,
     poolId: pool.id,
+    alsoThere,
     control: current,
     keeper: () => keeper as PoolKeeper,
     ask,
     until,
-    async agent(name) {
+    async agent(name, program = {}) {
       const { token } = await ask('POST', '/enrolments', { name })
       const folder = join(root, `agent-${name}`)
       const op: Operation = startOperation({ clock: server.clock })
@@ -149,25 +178,28 @@ export async function aControl(t: Pick<TestContext, 'after'>): Promise<TestContr
       const identity = await readIdentity(disk, folder)
       if (!identity) throw new Error('no identity')
       const states: AgentState[] = []
-      let running: { readonly stop: AbortController; readonly ended: Promise<void> } | undefined
+      let running: { readonly stop: AbortController; readonly ended: Promise<unknown> } | undefined
       const agent: TestAgent = {
         id: identity.agentId,
         name,
         folder,
         states,
+        ended: Promise.resolve(),
         start() {
           const stopAgent = new AbortController()
           const agentOp = startOperation({ clock: server.clock, signal: stopAgent.signal })
-          const ended = runAgent(agentOp, {
+          const ended: Promise<unknown> = runAgent(agentOp, {
             identity,
             folder,
-            version: 'test',
-            workloads: [onThisThread],
+            version: program.version ?? 'test',
+            bundle: program.bundle,
+            workloads: [{ ...onThisThread, discover: async (on) => [...(await filesWorkload.discover(on)), ...alsoThere] }],
             onState: (state) => states.push(state),
           }).catch((error: unknown) => {
             if (!stopAgent.signal.aborted) states.push({ kind: 'waiting', error: error as never, againInMs: 0 })
           })
           running = { stop: stopAgent, ended }
+          agent.ended = ended
         },
         async stop() {
           running?.stop.abort()

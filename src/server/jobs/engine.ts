@@ -6,11 +6,21 @@
  * Over 400 lines: who holds a job, its lease and its epoch change in one place only, so every way into and out of a run stands here; taking in what agents tell
  * could become a file of its own.
  */
+import { letOthersRun } from '../../base/clock.ts'
 import { asTerpError, hasCode, type PlainError, type TerpError, toPlainError } from '../../base/errors.ts'
 import { type Operation, startOperation } from '../../base/operation.ts'
 import { Semaphore } from '../../base/semaphore.ts'
 import type { Catalog, FinalJobState, Job, JobFailure, JsonObject, NewJob } from '../../catalog/index.ts'
-import { type Gated, isJobOver, JOB_TYPES, type JobType, type Refusal, refusalError, retryDelayMs } from '../../protection/index.ts'
+import {
+  type Gated,
+  isJobOver,
+  isStuck,
+  JOB_TYPES,
+  type JobType,
+  type Refusal,
+  refusalError,
+  retryDelayMs,
+} from '../../protection/index.ts'
 import { type AgentEvent, type AgentTask, agentLimits } from '../../wire/index.ts'
 import type { OpenedSession } from '../agents/desk.ts'
 import { agentError } from '../agents/errors.ts'
@@ -45,7 +55,7 @@ export type JobRequest = Omit<NewJob, 'lock' | 'attemptsAllowed'>
 const LEASE_MS = agentLimits.leaseMs
 const LOOK_EVERY_MS = 15_000
 const PARALLEL_SERVER_JOBS = 3
-const READY_AT_ONCE = 1000
+const READY_AT_ONCE = 100
 /** So long a cancelled job may take to say its last word. */
 const CANCEL_MS = 60_000
 /** An agent that is there and says nothing of a job for so long does not work on it. */
@@ -64,6 +74,7 @@ export class JobEngine {
   readonly #stop = new AbortController()
   readonly #alarm: Alarm
   #epoch = 0
+  #lookedMs: number | undefined
   #loop: Promise<void> | undefined
   /** Ends what an agent has open for a job. */
   endSessions: (jobId: string) => Promise<void> = async () => {}
@@ -90,7 +101,9 @@ export class JobEngine {
     for (const job of await this.#catalog.jobs.takeBack(this.#epoch)) {
       await this.#catalog.jobLog.endOpenSteps(job.id, 'failed')
       await this.#catalog.jobLog.write(job.id, [{ level: 'info', message: 'the server was restarted while the job ran' }])
-      if (this.#kinds.get(job.type)?.where === 'agent' && job.agentId) this.#orphans.set(job.id, { agentId: job.agentId, untilMs })
+      // Nobody would begin it again, nor end it.
+      if (job.cancelRequestedMs !== undefined) await this.cancel(job.id, job.cancelRequestedBy ?? 'server')
+      else if (this.#kinds.get(job.type)?.where === 'agent' && job.agentId) this.#orphans.set(job.id, { agentId: job.agentId, untilMs })
     }
     this.#loop = this.#work()
   }
@@ -100,6 +113,11 @@ export class JobEngine {
     this.#stop.abort()
     await this.#loop
     await Promise.allSettled([...this.#running.values()].filter(({ running }) => this.#isHere(running.job)).map(({ ended }) => ended))
+  }
+
+  /** When it last looked for what is to be done, on the clock that is never set. */
+  get lookedMs(): number | undefined {
+    return this.#lookedMs
   }
 
   get runningCount(): number {
@@ -224,8 +242,18 @@ export class JobEngine {
     if (!entry || kind?.where !== 'agent' || entry.running.cancelMs !== undefined) {
       throw agentError('SESSION_REFUSED', 'this agent has no such job that runs')
     }
-    entry.running.heard()
-    return await kind.openSession(this.#op, entry.running.job)
+    const { running, turn } = entry
+    running.heard()
+    try {
+      return await kind.openSession(this.#op, running.job)
+    } catch (error) {
+      // A commit whose answer was lost: what the agent is about to do is done.
+      if (!hasCode(error, 'VIEW_COMMITTED')) throw error
+      await turn.run(async () => {
+        if (this.#running.get(jobId) === entry) await this.#failed(running, toPlainError(error))
+      })
+      throw agentError('SESSION_REFUSED', 'the recovery point of this job is there: nothing is left to do', { cause: error })
+    }
   }
 
   /** Of an agent that runs it; one that ran when the server began is taken up again. */
@@ -259,6 +287,7 @@ export class JobEngine {
       try {
         await this.#sweep()
         await this.#begin()
+        this.#lookedMs = this.#op.clock.monotonicMs()
       } catch (error) {
         this.#warn(error)
       }
@@ -271,18 +300,28 @@ export class JobEngine {
 
   async #begin(): Promise<void> {
     for (const job of await this.#catalog.jobs.queueDue()) this.#tell(job)
-    const ready = await this.#catalog.jobs.ready({ limit: READY_AT_ONCE })
-    if (ready.length === 0) return
     const most = await this.#options.parallelJobs()
-    for (const job of ready) {
-      if (this.#op.signal.aborted) return
-      const kind = this.#kinds.get(job.type)
-      if (!kind || this.#running.has(job.id) || this.#orphans.has(job.id)) continue
-      const beside = [...this.#running.values()].filter(({ running }) => this.#isHere(running.job) === (kind.where === 'server')).length
-      if (beside >= (kind.where === 'server' ? PARALLEL_SERVER_JOBS : most)) continue
-      if (kind.where === 'agent' && !(job.agentId && this.#options.line.isConnected(job.agentId))) continue
-      await this.#beginOne(kind, job)
+    // Thousands may wait: only so many are read as there is room for, and those that were passed over.
+    for (let passed = 0; ; ) {
+      const types = [...this.#kinds.values()].filter(({ where }) => this.#hasRoom(where, most)).map(({ type }) => type)
+      if (types.length === 0) return
+      const ready = await this.#catalog.jobs.ready({ limit: READY_AT_ONCE, offset: passed, types })
+      for (const job of ready) {
+        if (this.#op.signal.aborted) return
+        const kind = this.#kinds.get(job.type)
+        const isHeld = this.#running.has(job.id) || this.#orphans.has(job.id)
+        const isAway = kind?.where === 'agent' && !(job.agentId && this.#options.line.isConnected(job.agentId))
+        if (!kind || isHeld || isAway || !this.#hasRoom(kind.where, most)) passed++
+        else await this.#beginOne(kind, job)
+      }
+      if (ready.length < READY_AT_ONCE) return
+      await letOthersRun()
     }
+  }
+
+  #hasRoom(where: JobKind['where'], mostOnAgents: number): boolean {
+    const beside = [...this.#running.values()].filter(({ running }) => this.#isHere(running.job) === (where === 'server')).length
+    return beside < (where === 'server' ? PARALLEL_SERVER_JOBS : mostOnAgents)
   }
 
   async #beginOne(kind: JobKind, job: Job): Promise<void> {
@@ -360,9 +399,19 @@ export class JobEngine {
   async #failed(running: RunningJob, error: PlainError): Promise<void> {
     const { job } = running
     const kind = this.#kinds.get(job.type)
+    const done = kind?.where === 'agent' ? await kind.doneBefore?.(this.#op, job) : undefined
+    if (done) {
+      running.log({ level: 'info', code: error.code, message: `${error.message}; the recovery point was made before that` })
+      await this.#completed(running, done)
+      return
+    }
     if (running.cancelMs !== undefined) {
-      const cancelled = toPlainError(jobError('JOB_CANCELLED', 'the job was cancelled'))
-      await this.#end(running, 'cancelled', { error: cancelled })
+      const left = kind?.where === 'agent' ? kind.leaves?.(job, running.meter.describe()) : undefined
+      const what = typeof left?.left === 'string' ? `the job was cancelled: ${left.left}` : 'the job was cancelled'
+      await this.#end(running, 'cancelled', {
+        error: toPlainError(jobError('JOB_CANCELLED', what)),
+        ...(left && { outcome: { result: left } }),
+      })
       return
     }
     running.log({ level: 'error', code: error.code, message: error.message })
@@ -457,7 +506,10 @@ export class JobEngine {
     for (const [id, { untilMs }] of this.#orphans) if (untilMs < nowMs) this.#orphans.delete(id)
     for (const { running } of [...this.#running.values()]) {
       const { job } = running
-      if (this.#isHere(job)) await this.#flush(running).catch((error: unknown) => this.#warn(error))
+      if (isStuck({ type: job.type, startedMs: job.startedMs ?? job.createdMs }, this.#op.clock.nowMs())) {
+        if (this.#isHere(job)) running.stop.abort()
+        await this.#lose(running, jobError('JOB_STUCK', 'an online job that has been running for more than 30 days'))
+      } else if (this.#isHere(job)) await this.#flush(running).catch((error: unknown) => this.#warn(error))
       else if (running.cancelMs !== undefined && running.cancelMs < nowMs - CANCEL_MS) {
         await this.#lose(running, jobError('JOB_CANCELLED', 'the job was cancelled, and its agent did not answer'))
       } else if (running.heardMs < nowMs - LEASE_MS) {

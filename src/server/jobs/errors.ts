@@ -12,11 +12,17 @@ export const jobError = defineErrors({
     hint: 'The server or the agent was restarted; the job is taken up again by itself.',
   },
   JOB_CANCELLED: { kind: 'cancelled', hint: 'Start it again if it was not meant to be cancelled; nothing is sent twice.' },
+  JOB_STUCK: {
+    kind: 'exhausted',
+    hint: 'Look at the link to the vault; the job was given up after 30 days, and what it sent is not sent again.',
+  },
   JOB_POINT_MISSING: {
     kind: 'corrupt',
     retry: 'later',
     hint: 'The agent says that it made a recovery point, and the pool does not hold it; the backup runs again.',
   },
+  FILTERS_TOO_MANY: { kind: 'exhausted', hint: 'Remove saved filters that nobody uses.' },
+  FILTER_UNKNOWN: { kind: 'not-found', hint: 'List the saved filters; names are as they were written.' },
   JOB_NOT_RETRYABLE: { kind: 'conflict', hint: 'Only a job that has failed or was cancelled is started again.' },
   JOB_WITHOUT_SUBJECT: { kind: 'not-found', hint: 'What the job was about was removed meanwhile: nothing is to be done.' },
   JOB_WAITING_ALREADY: { kind: 'conflict', hint: 'A job of this kind waits already; look at it with `terp job list`.' },

@@ -3,7 +3,7 @@ import type { PlainError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import type { Job, JsonObject, Records } from '../../catalog/index.ts'
 import type { Gated, JobType } from '../../protection/index.ts'
-import type { BackupTask, RestoreTask } from '../../wire/index.ts'
+import type { BackupTask, RestoreTask, UpdateTask } from '../../wire/index.ts'
 import type { OpenedSession } from '../agents/desk.ts'
 
 export interface JobOutcome {
@@ -39,10 +39,14 @@ export interface ServerJobKind extends AnyKind {
 export interface AgentJobKind extends AnyKind {
   readonly where: 'agent'
   /** What the agent is told; anew for each attempt, so that it is what is wanted now. */
-  task(job: Job): Promise<BackupTask | RestoreTask>
+  task(job: Job): Promise<BackupTask | RestoreTask | UpdateTask>
   openSession(op: Operation, job: Job): Promise<OpenedSession>
   /** What the agent says it did, checked against what this server knows. */
   outcome(op: Operation, job: Job, report: Readonly<Record<string, unknown>>): Promise<JobOutcome>
+  /** What the job is for, where it is done although its end was not heard: an agent that was killed, an answer that was lost. */
+  doneBefore?(op: Operation, job: Job): Promise<JobOutcome | undefined>
+  /** Of one that is cancelled: what it leaves where it wrote, for people. `progress`: the last that was told. */
+  leaves?(job: Job, progress: JsonObject | undefined): JsonObject
 }
 
 export type JobKind = ServerJobKind | AgentJobKind

@@ -1,7 +1,7 @@
 /** Jobs over the API: what runs, what ran, why it failed, and to stop it or start it again. Live: `/events?topics=job`. */
 import { z } from 'zod'
 import { fromTimestamp, toTimestamp } from '../../base/clock.ts'
-import { JOB_TYPE_NAMES, type JobState, type JobType } from '../../protection/index.ts'
+import { JOB_TYPE_NAMES, JOB_TYPES, type JobState, type JobType } from '../../protection/index.ts'
 import { idShape, jobDescriptionShape, jobDetailShape, jobQueryShape, logLineShape, pageQueryShape, pageShape } from '../../wire/index.ts'
 import { type KnownCaller, reaches } from '../auth/caller.ts'
 import type { ServerContext } from '../context.ts'
@@ -34,15 +34,18 @@ export function jobRoutes({ catalog }: ServerContext, engine: JobEngine, present
       query: jobQueryShape,
       answer: pageShape(jobDescriptionShape),
       async handle({ query, caller }) {
-        const { state, type, source, group, agent, from, until, ...page } = query
+        const { state, type, source, group, agent, from, until, minElapsedSeconds, minBytes, isAdHoc, ...page } = query
         const list = await catalog.jobs.list(page, {
           states: among<JobState>(state, STATES),
-          types: among<JobType>(type, JOB_TYPE_NAMES),
+          types: among<JobType>(type, JOB_TYPE_NAMES, byAlias),
           sourceId: source,
           groupId: group,
           agentId: agent,
           fromMs: from === undefined ? undefined : fromTimestamp(from),
           untilMs: until === undefined ? undefined : fromTimestamp(until),
+          minElapsedMs: minElapsedSeconds === undefined ? undefined : minElapsedSeconds * 1000,
+          minBytes,
+          isAdHoc,
         })
         const items = await presenter.presentAll(list.items.filter((job) => reaches(caller, job.groupId)))
         return { body: { ...list, items } }
@@ -121,12 +124,20 @@ export function jobRoutes({ catalog }: ServerContext, engine: JobEngine, present
   ]
 }
 
+/** What `Get-DPMJob -Type` calls it; several of ours may be one of its own. */
+const byAlias = (word: string): readonly JobType[] => JOB_TYPE_NAMES.filter((name) => JOB_TYPES[name].alias === word)
+
 /** `a,b`. API_REQUEST_INVALID. */
-function among<T extends string>(text: string | undefined, words: readonly T[]): readonly T[] | undefined {
+function among<T extends string>(
+  text: string | undefined,
+  words: readonly T[],
+  alias: (word: string) => readonly T[] = () => [],
+): readonly T[] | undefined {
   if (text === undefined) return undefined
-  return text.split(',').map((word) => {
+  return text.split(',').flatMap((word) => {
     const known = words.find((each) => each === word)
-    if (known === undefined) throw serverError('API_REQUEST_INVALID', `"${word}" is none of ${words.join(', ')}`)
-    return known
+    const meant = known === undefined ? alias(word) : [known]
+    if (meant.length === 0) throw serverError('API_REQUEST_INVALID', `"${word}" is none of ${words.join(', ')}`)
+    return meant
   })
 }

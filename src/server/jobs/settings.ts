@@ -21,6 +21,8 @@ export const protectionSetting = defineSetting({
     maintenanceTime: timeOfDay.default('02:30'),
     /** Every stored byte is read once in so many days. */
     verifyEveryDays: z.int().min(1).max(366).default(30),
+    /** A test restore of each data source, every so many days; 0: none by itself. */
+    testRestoreEveryDays: z.int().min(0).max(366).default(7),
     jobHistoryDays: z.int().min(1).max(3660).default(90),
   }),
   readers: everyRole,
@@ -41,6 +43,8 @@ export const deletionSetting = defineSetting({
   readers: everyRole,
   writers: guardians,
   stepUp: true,
+  needsSecond: (before, after) =>
+    after.coolOffDays < before.coolOffDays || after.keepLastGood < before.keepLastGood || after.maxPercentAtOnce > before.maxPercentAtOnce,
 })
 
 export async function protectionSettings(context: ServerContext): Promise<ProtectionSettings> {

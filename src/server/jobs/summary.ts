@@ -13,6 +13,7 @@ export function summaryOf(job: Job): JsonObject {
     ...(job.startedMs !== undefined && { started: toTimestamp(job.startedMs) }),
     ...(job.finishedMs !== undefined && { finished: toTimestamp(job.finishedMs) }),
     ...(job.progress !== undefined && { progress: job.progress }),
+    bytesTransferred: job.bytesTransferred,
     warnings: job.warnings,
     ...(job.error !== undefined && { error: { code: job.error.code, message: job.error.message } }),
     ...(job.cancelRequestedMs !== undefined && { isCancelling: true }),

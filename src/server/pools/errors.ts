@@ -21,4 +21,22 @@ export const poolError = defineErrors({
   POOL_CLOSING: { kind: 'unavailable', retry: 'later', hint: 'The server is stopping; try again when it runs.' },
   POOL_WORKER_LOST: { kind: 'unavailable', retry: 'later', hint: 'A thread of the server ended unexpectedly; try again.' },
   POOL_SOURCE_BUSY: { kind: 'locked', retry: 'later', hint: 'A backup of this data source runs; wait for its end.' },
+  POOL_NOT_ACTIVE: { kind: 'conflict', hint: 'Choose a pool volume that takes data, or end its evacuation.' },
+  POOL_SAME: { kind: 'invalid', hint: 'Choose another pool volume.' },
+  POOL_KEYS_DIFFER: {
+    kind: 'conflict',
+    hint: 'Only volumes of one storage pool name chunks alike: choose a volume that this server made, or let the points of the source expire where they are.',
+  },
+  POOL_WORKLOAD_UNFIT: { kind: 'conflict', hint: 'Allow this kind of data on the pool volume, or choose another.' },
+  POOL_NO_ROOM: { kind: 'exhausted', hint: 'Choose a volume with more room, free some by retention and pruning, or raise its threshold.' },
+  POOL_MOVE_DAMAGED: {
+    kind: 'corrupt',
+    hint: 'The points stay where they were. Verify the pool volume; what can not be read there can not be moved: give that recovery point up, then try again.',
+  },
+  POOL_VOLUME_FULL: {
+    kind: 'exhausted',
+    retry: 'later',
+    hint: 'Add a pool volume and move data sources to it, or keep recovery points for fewer days and prune.',
+  },
+  POOL_NOT_EVACUATING: { kind: 'conflict', hint: 'The pool volume is not being evacuated.' },
 })

@@ -2,6 +2,7 @@
 import { expirePoints, prunePool, type VerifyReport, verifyRepository } from '../../archive/index.ts'
 import type { PoolFacts } from '../../catalog/index.ts'
 import type { ExpireReport, PointListing, PruneReport } from '../../repository/index.ts'
+import { isServerSource } from '../configuration-copy/server-source.ts'
 import { factsOf, sourcesOf } from './point-facts.ts'
 import type { Task } from './task.ts'
 
@@ -15,9 +16,16 @@ export interface FoundFacts {
 }
 
 export const facts: Task<{ readonly poolId: string }, FoundFacts> = async ({ op, repository }, { poolId }) => {
-  const { points, damaged } = await repository.listPoints(op)
+  const { points: all, damaged } = await repository.listPoints(op)
+  // Copies of the configuration are no points of a data source.
+  const points = all.filter(({ source }) => !isServerSource(source))
   return {
-    facts: { poolId, sources: sourcesOf(points), points: points.map((point) => factsOf(poolId, point)) },
+    facts: {
+      poolId,
+      sources: sourcesOf(points),
+      points: points.map((point) => factsOf(poolId, point)),
+      unread: damaged.map(({ object }) => object),
+    },
     damaged: damaged.map(({ object }) => object),
   }
 }

@@ -7,9 +7,10 @@ import type { Operation } from '../../base/operation.ts'
 import { randomHex } from '../../base/random.ts'
 import { DEFAULT_CHUNKING } from '../../chunking/index.ts'
 import type { Disk } from '../../platform/index.ts'
-import { makeRecoveryKey, parseKeyFile, poolHash, Repository, repositoryError } from '../../repository/index.ts'
+import { makeRecoveryKey, parseKeyFile, Repository, repositoryError } from '../../repository/index.ts'
 import { createLocalDiskStore, LocalDiskStore } from '../../storage/index.ts'
 import { makeFile, makeFolders, removeFile } from '../data-folder.ts'
+import type { ChunkKeys } from './chunk-keys.ts'
 import { poolError } from './errors.ts'
 
 export interface MadeVolume {
@@ -30,7 +31,12 @@ export function keyPath(keysFolder: string, poolId: string): string {
 }
 
 /** REPOSITORY_BUSY, POOL_FOLDER_UNWRITABLE. */
-export async function makeVolume(op: Operation, disk: Disk, { id, folder, keysFolder }: NewVolume): Promise<MadeVolume> {
+export async function makeVolume(
+  op: Operation,
+  disk: Disk,
+  { id, folder, keysFolder }: NewVolume,
+  { contentHash, ...chunkKeys }: ChunkKeys,
+): Promise<MadeVolume> {
   const path = keyPath(keysFolder, id)
   await makeFile(disk, path, `${randomHex(op.random, 32)}\n`)
   try {
@@ -52,7 +58,7 @@ export async function makeVolume(op: Operation, disk: Disk, { id, folder, keysFo
           { secret, label: 'server' },
           { secret: recovery.secret, label: 'recovery key' },
         ],
-        contentHash: poolHash(),
+        shared: { bundle: chunkKeys, format: { contentHash } },
       })
       return { repositoryId: format.repositoryId, recoveryWords: recovery.words }
     } finally {

@@ -3,8 +3,16 @@
  * everything that reads much. Nobody else writes to it meanwhile.
  */
 import { availableParallelism } from 'node:os'
-import { openBackupView, openReceivers, openRestoreView, type Receivers, type VerifyReport } from '../../archive/index.ts'
-import { invariant } from '../../base/errors.ts'
+import {
+  backUp,
+  openBackupView,
+  openReceivers,
+  openRestoreView,
+  type ReadPlace,
+  type Receivers,
+  type VerifyReport,
+} from '../../archive/index.ts'
+import { hasCode, invariant, isKind } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { Semaphore } from '../../base/semaphore.ts'
 import type { PointFacts } from '../../catalog/index.ts'
@@ -14,16 +22,20 @@ import {
   openPoolWriter,
   type PoolWriter,
   type PruneReport,
+  packName,
   parseKeyFile,
   pruneError,
   type RecoveryPoint,
   Repository,
+  readDamageList,
   repositoryError,
   type ViewKeys,
+  type WriteSession,
 } from '../../repository/index.ts'
 import { LocalDiskStore } from '../../storage/index.ts'
 import type { OpenedSession } from '../agents/desk.ts'
 import { hasErrno } from '../data-folder.ts'
+import type { TestRestoreReport, TestRestoreWish } from '../recovery/test-restore-task.ts'
 import { poolError } from './errors.ts'
 import type { Expired, PruneWish } from './maintenance.ts'
 import { keyPath } from './make-volume.ts'
@@ -39,14 +51,32 @@ export interface VolumeSetup {
   readonly repositoryId: string | undefined
   readonly keysFolder: string
   readonly journal: SentJournal
+  /** Chunks that were found damaged just now, or sound again. */
+  readonly onDamage?: ((change: { readonly fresh: number; readonly healed: number }) => void) | undefined
 }
 
 export interface BackupWish {
   readonly agentId: string
   readonly jobId: string
   readonly sourceId: string
+  /** Of the recovery point that it makes; VIEW_COMMITTED when that is there. Undefined: any. */
+  readonly pointId?: string | undefined
   /** The recovery point is durable. What becomes of this is waited for when the session ends. */
   readonly onCommitted: (facts: PointFacts, point: RecoveryPoint) => void | Promise<void>
+}
+
+/** Of what lies on this machine. */
+export interface OwnBackup {
+  readonly source: string
+  readonly paths: readonly Buffer[]
+  /** Where they are read, when that is not where they are recorded. */
+  readonly readAt?: readonly ReadPlace[]
+  readonly excludes?: readonly string[]
+  readonly oneFileSystem?: boolean
+  readonly host: string
+  readonly program: string
+  /** Some megabytes, and more. */
+  readonly isLarge: boolean
 }
 
 export interface RestoreWish {
@@ -75,6 +105,8 @@ export class OpenVolume {
   readonly #journal: SentJournal
   readonly #sessions = new Set<HeldSession>()
   readonly #sources = new Set<string>()
+  /** Of the server itself. */
+  readonly #works = new Set<Promise<unknown>>()
   readonly #threads = new Set<TaskThread>()
   readonly #pruning = new Semaphore(1)
   #isClosing = false
@@ -95,8 +127,9 @@ export class OpenVolume {
     this.#writer = writer
     this.#lock = lock
     this.#journal = setup.journal
-    this.reader = new TaskThread(this.#taskSetup)
-    this.searcher = new TaskThread(this.#taskSetup)
+    this.reader = this.#newThread()
+    this.searcher = this.#newThread()
+    writer.onDamage = (change) => setup.onDamage?.(change)
     this.#receivers = openReceivers({
       store: { kind: 'local', path: setup.folder },
       tag: String(writer.epoch),
@@ -135,7 +168,7 @@ export class OpenVolume {
   }
 
   /** POOL_SOURCE_BUSY: what one session sends would be the other's. */
-  async openBackup({ agentId, jobId, sourceId, onCommitted }: BackupWish): Promise<OpenedSession> {
+  async openBackup({ agentId, jobId, sourceId, pointId, onCommitted }: BackupWish): Promise<OpenedSession> {
     this.#checkOpen()
     if (this.#sources.has(sourceId)) throw poolError('POOL_SOURCE_BUSY', `a backup of ${sourceId} runs`, { context: { source: sourceId } })
     this.#sources.add(sourceId)
@@ -156,6 +189,7 @@ export class OpenVolume {
         receivers: this.#receivers,
         scope: `backup ${agentId} ${jobId}`,
         source: sourceId,
+        pointId,
         sentBefore: journal.sentBefore,
         onSent: (_, ids) => journal.add(ids),
         onCommitted: (point) => {
@@ -194,7 +228,14 @@ export class OpenVolume {
     const reading = asSession(op, repository, store, 'restore', async () => {
       const point = await repository.findPoint(op, pointId)
       const { index } = await repository.loadIndex(op)
-      const view = await openRestoreView(op, { repository, index, scope: `restore ${scope}`, point, paths })
+      // What the view shows, it has places of.
+      const view = await openRestoreView(op, { repository, index, scope: `restore ${scope}`, point, paths }).finally(() => index.close())
+      const read = view.store.get.bind(view.store)
+      view.store.get = (...asked) =>
+        read(...asked).catch((error: unknown) => {
+          this.#damageMet(error)
+          throw error
+        })
       opened.resolve({ answer: { kind: 'restore', ...keyTexts(view.keys), point: point.id }, store: view.store })
       await ended.promise
       view.end()
@@ -218,19 +259,92 @@ export class OpenVolume {
     return session
   }
 
-  /** What it finds damaged is noted, so that the next backup stores it again where the source still has it. */
+  /** A session for work of the server itself; it ends with that. */
+  async withSession<T>(op: Operation, work: (session: WriteSession) => Promise<T>): Promise<T> {
+    this.#checkOpen()
+    const working = this.#inSession(op, work)
+    this.#works.add(working)
+    try {
+      return await working
+    } finally {
+      this.#works.delete(working)
+    }
+  }
+
+  async #inSession<T>(op: Operation, work: (session: WriteSession) => Promise<T>): Promise<T> {
+    const session = await this.#writer.begin(op)
+    try {
+      return await work(session)
+    } finally {
+      await session.end()
+    }
+  }
+
+  /** POOL_SOURCE_BUSY. */
+  backUpHere(op: Operation, { isLarge, ...wish }: OwnBackup): Promise<PointFacts> {
+    return this.holding(wish.source, () =>
+      this.withSession(op, async (session) => {
+        const { point } = await backUp(op, {
+          excludes: [],
+          oneFileSystem: false,
+          ...wish,
+          session,
+          excludeCaches: false,
+          forceRead: false,
+          skipFolders: [],
+          // To start a thread takes longer than to read what is small.
+          ...(isLarge && { workerStore: { kind: 'local', path: this.folder }, lanes: 1 }),
+        })
+        return factsOf(this.id, point)
+      }),
+    )
+  }
+
+  /** No backup of the source begins here meanwhile. POOL_SOURCE_BUSY. */
+  async holding<T>(sourceId: string, work: () => Promise<T>): Promise<T> {
+    this.#checkOpen()
+    if (this.#sources.has(sourceId)) throw poolError('POOL_SOURCE_BUSY', `a backup of ${sourceId} runs`, { context: { source: sourceId } })
+    this.#sources.add(sourceId)
+    try {
+      return await work()
+    } finally {
+      this.#sources.delete(sourceId)
+    }
+  }
+
+  /**
+   * What it finds damaged is noted, so that the next backup stores it again where the source still has it; and what was noted and is sound, or gone since it was stored
+   * again, is forgotten.
+   */
   async verify(op: Operation, options: { readonly readData: boolean }): Promise<VerifyReport> {
-    const report = await this.#inThread((thread) => thread.run(op, 'verify', options))
-    if (report.damage.size > 0) await this.#writer.noteDamage(this.#op, report.damage)
+    const before = await readDamageList(op, this.repository)
+    const report = await this.inThread((thread) => thread.run(op, 'verify', options))
+    const gone = new Set<string>()
+    for (const pack of before.keys()) if (!(await this.store.head(op, packName(pack)))) gone.add(pack)
+    const isSettled = (pack: string) => options.readData || gone.has(pack)
+    await this.#writer.reviseDamage(this.#op, { before, found: report.damage, isSettled })
     return report
   }
 
+  /** POOL_UNAVAILABLE. */
+  async check(op: Operation): Promise<void> {
+    if (await formatIsThere(op, this.store).catch(() => false)) return
+    throw poolError('POOL_UNAVAILABLE', `the pool volume is no longer in ${this.folder}`, {
+      context: { pool: this.id, folder: this.folder, domain_code: 33518 },
+    })
+  }
+
+  /** Reads for long: in a thread of its own. */
+  testRestore(op: Operation, wish: TestRestoreWish): Promise<TestRestoreReport> {
+    return this.inThread((thread) => thread.run(op, 'testRestore', wish))
+  }
+
   expire(op: Operation, points: readonly string[], { dryRun }: { readonly dryRun: boolean }): Promise<Expired> {
-    return this.#pruneLocked(op, () => this.#inThread((thread) => thread.run(op, 'expire', { points, dryRun })))
+    return this.#pruneLocked(op, () => this.inThread((thread) => thread.run(op, 'expire', { points, dryRun })))
   }
 
   prune(op: Operation, wish: PruneWish): Promise<PruneReport> {
-    return this.#pruneLocked(op, () => this.#inThread((thread) => thread.run(op, 'prune', wish)))
+    return this.#pruneLocked(op, () => this.inThread((thread) => thread.run(op, 'prune', wish)))
   }
 
   /** In this process by turns. PRUNE_BUSY when another process does. */
@@ -248,9 +362,10 @@ export class OpenVolume {
     })
   }
 
-  async #inThread<T>(work: (thread: TaskThread) => Promise<T>): Promise<T> {
+  /** In a thread of its own, which ends with it. */
+  async inThread<T>(work: (thread: TaskThread) => Promise<T>): Promise<T> {
     this.#checkOpen()
-    const thread = new TaskThread(this.#taskSetup)
+    const thread = this.#newThread()
     this.#threads.add(thread)
     try {
       return await work(thread)
@@ -260,8 +375,19 @@ export class OpenVolume {
     }
   }
 
-  get #taskSetup() {
-    return { folder: this.folder, bundle: this.repository.bundle }
+  #newThread(): TaskThread {
+    return new TaskThread({ folder: this.folder, bundle: this.repository.bundle }, (error) => this.#damageMet(error))
+  }
+
+  /** Whoever reads and meets damage says so, and the next backup that meets the content stores it again. */
+  #damageMet(error: unknown): void {
+    if (!isKind(error, 'corrupt')) return
+    const { pack, chunk } = error.context
+    if (typeof pack !== 'string' || hasCode(error, 'PACK_MISSING')) return
+    this.#writer.takeDamage(pack, typeof chunk === 'string' ? chunk : undefined)
+    void this.#writer.noteDamage(this.#op).catch((failure: unknown) => {
+      this.#op.warn({ code: 'POOL_DAMAGE_UNNOTED', message: String(failure), item: pack })
+    })
   }
 
   #checkOpen(): void {
@@ -276,6 +402,7 @@ export class OpenVolume {
     const attempt = (work: () => Promise<void>) => work().catch((error: unknown) => void failures.push(error))
     await Promise.all([...this.#sessions].map((session) => attempt(() => session.end())))
     await Promise.all([this.reader, this.searcher, ...this.#threads].map((thread) => attempt(() => thread.close())))
+    await Promise.allSettled(this.#works)
     // Who prunes gives PRUNE.LOCK back.
     await this.#pruning.run(async () => {})
     await attempt(() => this.#receivers.close())

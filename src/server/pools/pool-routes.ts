@@ -132,6 +132,7 @@ export function poolRoutes({ catalog, op }: ServerContext, { keeper, jobs }: Poo
       access: change,
       params,
       body: removePoolShape,
+      needsSecond: true,
       async handle({ params: { id }, body, record }) {
         const { name, folder } = await catalog.pools.get(id)
         if (body.confirm !== name) throw notConfirmed(name)

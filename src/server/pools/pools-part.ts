@@ -10,12 +10,16 @@ import type { JobStarter } from '../recovery/job-starter.ts'
 import { recoveryRoutes } from '../recovery/recovery-routes.ts'
 import { SearchKeeper } from '../search/search-keeper.ts'
 import { searchRoutes } from '../search/search-routes.ts'
+import { moveRoutes } from './move-routes.ts'
+import { Moves } from './moves.ts'
 import { PoolKeeper } from './pool-keeper.ts'
 import { poolRoutes } from './pool-routes.ts'
+import { SourceMover } from './source-mover.ts'
 
 export interface PoolsPart extends ServerPart {
   readonly keeper: PoolKeeper
   readonly search: SearchKeeper
+  readonly mover: SourceMover
 }
 
 export interface PoolsPartOptions {
@@ -29,12 +33,24 @@ export async function makePoolsPart(context: ServerContext, options: PoolsPartOp
   const paths = dataPaths(options.dataFolder)
   const disk = options.disk ?? systemDisk()
   const keeper = new PoolKeeper(op, { catalog, disk, paths })
+  keeper.onDamage(({ fresh, healed }) => {
+    if (fresh > 0) context.metrics.chunksCorrupt.inc(fresh)
+    if (healed > 0) context.metrics.chunksHealed.inc(healed)
+  })
   const search = await SearchKeeper.open(op, { catalog, keeper, disk, dataFolder: paths.folder })
-  const jobs: JobStarter = { create: (request) => options.jobs().create(request) }
+  const jobs: JobStarter = { create: (request) => options.jobs().create(request), cancel: (id, by) => options.jobs().cancel(id, by) }
+  const mover = new SourceMover({ context, keeper, onMoved: (moved) => search.moved(moved) })
+  const moves = new Moves({ context, keeper, jobs: options.jobs })
   return {
     keeper,
     search,
-    routes: [...poolRoutes(context, { keeper, jobs }), ...recoveryRoutes(context, { keeper, jobs }), ...searchRoutes(context, search)],
+    mover,
+    routes: [
+      ...poolRoutes(context, { keeper, jobs }),
+      ...moveRoutes(context, moves),
+      ...recoveryRoutes(context, { keeper, jobs }),
+      ...searchRoutes(context, search),
+    ],
     async isReady() {
       const failures = await keeper.openAll()
       return failures.map(({ pool, error }) => `the pool volume ${pool.name} can not be used: ${error.message}`)

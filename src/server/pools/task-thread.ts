@@ -19,13 +19,16 @@ const PROGRESS_EVERY_MS = 200
 
 export class TaskThread {
   readonly #setup: TaskSetup
+  readonly #onFailure: (error: unknown) => void
   #worker: Worker | undefined
   readonly #asked = new Map<number, Asked>()
   #number = 0
   #isClosing = false
 
-  constructor(setup: TaskSetup) {
+  /** `onFailure`: of each task that fails, beside whoever asked. */
+  constructor(setup: TaskSetup, onFailure: (error: unknown) => void = () => {}) {
     this.#setup = setup
+    this.#onFailure = onFailure
   }
 
   /** Of the operation's own: progress, warnings, and whether to go on. */
@@ -124,7 +127,11 @@ export class TaskThread {
       else {
         this.#asked.delete(message.number)
         if (message.type === 'done') asked.resolve(message.result)
-        else asked.reject(fromPlainError(message.error))
+        else {
+          const error = fromPlainError(message.error)
+          this.#onFailure(error)
+          asked.reject(error)
+        }
       }
     })
     worker.on('error', (error: unknown) => this.#lose(error, worker))

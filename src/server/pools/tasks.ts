@@ -5,6 +5,8 @@ const TASKS = {
   verify: async () => (await import('./maintenance.ts')).verify,
   expire: async () => (await import('./maintenance.ts')).expire,
   prune: async () => (await import('./maintenance.ts')).prune,
+  copyPoints: async () => (await import('./move-tasks.ts')).copyPoints,
+  readPoints: async () => (await import('./move-tasks.ts')).readPoints,
   browse: async () => (await import('../recovery/look-tasks.ts')).browse,
   entry: async () => (await import('../recovery/look-tasks.ts')).entry,
   versions: async () => (await import('../recovery/look-tasks.ts')).versions,
@@ -12,6 +14,7 @@ const TASKS = {
   plan: async () => (await import('../recovery/look-tasks.ts')).plan,
   content: async () => (await import('../recovery/content-tasks.ts')).content,
   folder: async () => (await import('../recovery/content-tasks.ts')).folder,
+  testRestore: async () => (await import('../recovery/test-restore-task.ts')).testRestore,
   chain: async () => (await import('../search/name-tasks.ts')).chain,
   names: async () => (await import('../search/name-tasks.ts')).names,
 }

@@ -25,6 +25,14 @@ export interface VolumeThresholds {
   readonly usage: number
 }
 
+const MOST_RESERVED_BYTES = 2 * 1024 ** 3
+const RESERVED_SHARE = 0.02
+
+/** Kept free, for pruning to work with: no backup begins where there is less. */
+export function reserveOf(sizeBytes: number): number {
+  return Math.min(MOST_RESERVED_BYTES, sizeBytes * RESERVED_SHARE)
+}
+
 export function thresholdOf({ thresholds }: Pick<PoolVolume, 'thresholds'>): number {
   const usage = thresholds?.usage
   return typeof usage === 'number' ? usage : DEFAULT_VOLUME_THRESHOLD

@@ -119,7 +119,7 @@ async function nearest(path: string): Promise<string> {
   }
 }
 
-function isWithin(path: string, folder: string): boolean {
+export function isWithin(path: string, folder: string): boolean {
   const way = relative(folder, path)
   return way === '' || !(way === '..' || way.startsWith('../'))
 }

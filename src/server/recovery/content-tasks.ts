@@ -21,7 +21,7 @@ export const content: Task<At, { readonly bytes: number }, Uint8Array> = (place,
       })
       return { bytes }
     } finally {
-      opened.tree.close()
+      opened.close()
     }
   })
 
@@ -47,7 +47,7 @@ export const folder: Task<At, { readonly entries: number }, FolderItem> = (place
       }
       return { entries }
     } finally {
-      opened.tree.close()
+      opened.close()
     }
   })
 

@@ -1,12 +1,16 @@
 /**
- * Leave to restore to another machine: given by a person, for one recovery point, one machine and some paths of it, once, for an hour. They are kept in memory: a
- * server that was restarted knows none.
+ * Leave to restore to another machine: given by a person, for one recovery point, one machine and some paths of it, once, for an hour. They survive the server; what is
+ * kept of one opens nothing, since it is the hash of its secret. A restore that was started by one is a job, and needs it no more.
  */
-import type { Clock } from '../../base/clock.ts'
-import { type Random, randomHex } from '../../base/random.ts'
+import type { Operation } from '../../base/operation.ts'
+import { randomHex } from '../../base/random.ts'
+import type { Catalog, Json } from '../../catalog/index.ts'
+import { sha256Of } from '../auth/tokens.ts'
 import { recoveryError } from './errors.ts'
 
 export const GRANT_MS = 3_600_000
+const SETTING = 'restore-grants'
+const MOST = 1000
 
 export interface Grant {
   readonly pointId: string
@@ -15,37 +19,52 @@ export interface Grant {
   readonly paths: readonly string[] | undefined
 }
 
-export class RestoreGrants {
-  readonly #clock: Clock
-  readonly #random: Random
-  readonly #grants = new Map<string, Grant & { readonly untilMs: number }>()
+interface Kept {
+  readonly sha256: string
+  readonly pointId: string
+  readonly agentId: string
+  readonly paths: readonly string[] | null
+  readonly untilMs: number
+}
 
-  constructor(clock: Clock, random: Random) {
-    this.#clock = clock
-    this.#random = random
+export class RestoreGrants {
+  readonly #catalog: Catalog
+  readonly #op: Pick<Operation, 'clock' | 'random'>
+
+  constructor(catalog: Catalog, op: Pick<Operation, 'clock' | 'random'>) {
+    this.#catalog = catalog
+    this.#op = op
   }
 
-  give(grant: Grant): { readonly grant: string; readonly untilMs: number } {
-    this.#forgetOld()
-    const id = randomHex(this.#random, 16)
-    const untilMs = this.#clock.nowMs() + GRANT_MS
-    this.#grants.set(id, { ...grant, untilMs })
+  async give({ pointId, agentId, paths }: Grant): Promise<{ readonly grant: string; readonly untilMs: number }> {
+    const id = randomHex(this.#op.random, 16)
+    const untilMs = this.#op.clock.nowMs() + GRANT_MS
+    await this.#change((kept) => [...kept, { sha256: sha256Of(id), pointId, agentId, paths: paths ?? null, untilMs }])
     return { grant: id, untilMs }
   }
 
   /** It is used up, whatever becomes of the restore. RECOVERY_GRANT_INVALID. */
-  use(id: string, { pointId, paths }: Pick<Grant, 'pointId' | 'paths'>): Grant {
-    this.#forgetOld()
-    const grant = this.#grants.get(id)
-    this.#grants.delete(id)
-    const isFitting = grant?.pointId === pointId && (grant.paths === undefined || (paths ?? []).length > 0) && isWithin(paths, grant.paths)
-    if (!grant || !isFitting) throw recoveryError('RECOVERY_GRANT_INVALID', 'the grant is not for this restore, was used, or is too old')
-    return grant
+  async use(id: string, { pointId, paths }: Pick<Grant, 'pointId' | 'paths'>): Promise<Grant> {
+    const sha256 = sha256Of(id)
+    let found: Kept | undefined
+    await this.#change((kept) => {
+      found = kept.find((each) => each.sha256 === sha256)
+      return kept.filter((each) => each !== found)
+    })
+    const granted = found?.paths ?? undefined
+    const isFitting = found?.pointId === pointId && (granted === undefined || (paths ?? []).length > 0) && isWithin(paths, granted)
+    if (!found || !isFitting) throw recoveryError('RECOVERY_GRANT_INVALID', 'the grant is not for this restore, was used, or is too old')
+    return { pointId, agentId: found.agentId, paths: granted }
   }
 
-  #forgetOld(): void {
-    const nowMs = this.#clock.nowMs()
-    for (const [id, { untilMs }] of this.#grants) if (untilMs <= nowMs) this.#grants.delete(id)
+  /** Without those that are too old. */
+  async #change(change: (kept: readonly Kept[]) => readonly Kept[]): Promise<void> {
+    const nowMs = this.#op.clock.nowMs()
+    await this.#catalog.transaction(async ({ settings }) => {
+      const stored = ((await settings.find(SETTING))?.value ?? []) as unknown as readonly Kept[]
+      const kept = change(stored.filter(({ untilMs }) => untilMs > nowMs)).slice(-MOST)
+      await settings.put(SETTING, kept as unknown as Json, { by: 'server' })
+    })
   }
 }
 

@@ -47,7 +47,7 @@ export const browse: Task<At & { readonly after?: string | undefined; readonly l
       }
       return { entries, next: undefined }
     } finally {
-      opened.tree.close()
+      opened.close()
     }
   })
 
@@ -57,7 +57,7 @@ export const entry: Task<At, PlainEntry> = (place, { pointId, path }) =>
     try {
       return plainEntry(await findEntry(place.op, opened, bytesOf(path)))
     } finally {
-      opened.tree.close()
+      opened.close()
     }
   })
 
@@ -78,23 +78,27 @@ export const versions: Task<{ readonly points: readonly string[]; readonly path:
     const wanted = new Set(args.points)
     const found = new Map<string, Version>()
     const { index } = await repository.loadIndex(op)
-    for (const point of (await repository.listPoints(op)).points) {
-      if (!wanted.has(point.id)) continue
-      op.check()
-      const opened = await openPoint(op, repository, point, index)
-      try {
-        const there = path.length > 0 ? await opened.tree.find(op, path) : undefined
-        found.set(point.id, {
-          pointId: point.id,
-          finished: point.finished,
-          entry: there && plainEntry(there),
-          contentKey: there && contentKeyOf(there.extents),
-        })
-      } catch (error) {
-        if (!isKind(error, 'corrupt')) throw error
-      } finally {
-        opened.tree.close()
+    try {
+      for (const point of (await repository.listPoints(op)).points) {
+        if (!wanted.has(point.id)) continue
+        op.check()
+        const opened = await openPoint(op, repository, point, index)
+        try {
+          const there = path.length > 0 ? await opened.tree.find(op, path) : undefined
+          found.set(point.id, {
+            pointId: point.id,
+            finished: point.finished,
+            entry: there && plainEntry(there),
+            contentKey: there && contentKeyOf(there.extents),
+          })
+        } catch (error) {
+          if (!isKind(error, 'corrupt')) throw error
+        } finally {
+          opened.close()
+        }
       }
+    } finally {
+      index.close()
     }
     return args.points.flatMap((id) => found.get(id) ?? [])
   })
@@ -131,8 +135,8 @@ export const differences: Task<
       }
       return { isMore: false }
     } finally {
-      before.tree.close()
-      after.tree.close()
+      before.close()
+      after.close()
     }
   })
 
@@ -183,6 +187,6 @@ export const plan: Task<{ readonly pointId: string; readonly paths?: readonly st
       }
       return { ...total, absent }
     } finally {
-      opened.tree.close()
+      opened.close()
     }
   })

@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { toTimestamp } from '../../base/clock.ts'
 import type { Operation } from '../../base/operation.ts'
 import type { DataSource, JsonObject, RecoveryPoint } from '../../catalog/index.ts'
+import { refusalError, refuseReplicaUse } from '../../protection/index.ts'
 import {
   createGrantShape,
   differencesQueryShape,
@@ -15,17 +16,19 @@ import {
   folderQueryShape,
   grantShape,
   idShape,
-  jobStartedShape,
   plannedShape,
   planShape,
+  recoveryStartedShape,
   restoreShape,
   versionsQueryShape,
   versionsShape,
 } from '../../wire/index.ts'
+import { checkMail } from '../alerts/mail-channel.ts'
 import { type KnownCaller, reaches } from '../auth/caller.ts'
 import type { ServerContext } from '../context.ts'
 import { operators, type Route, route, viewers } from '../http/route.ts'
 import type { PoolKeeper } from '../pools/pool-keeper.ts'
+import { dueOn, presentDue } from './due-jobs.ts'
 import { recoveryError } from './errors.ts'
 import { RestoreGrants } from './grants.ts'
 import type { JobStarter } from './job-starter.ts'
@@ -44,7 +47,7 @@ const params = z.object({ id: idShape })
 
 export function recoveryRoutes(context: ServerContext, { keeper, jobs }: RecoveryParts): Route[] {
   const { catalog } = context
-  const grants = new RestoreGrants(context.op.clock, context.op.random)
+  const grants = new RestoreGrants(catalog, context.op)
 
   /** The same answer for one that the caller may not see and for none. */
   const pointOf = async (caller: KnownCaller, id: string): Promise<{ point: RecoveryPoint; source: DataSource | undefined }> => {
@@ -221,9 +224,15 @@ export function recoveryRoutes(context: ServerContext, { keeper, jobs }: Recover
       answer: plannedShape,
       takesKey: false,
       async handle({ caller, params: { id }, body: { paths }, signal }) {
-        const { point } = await pointOf(caller, id)
+        const { point, source } = await pointOf(caller, id)
         const { absent, ...planned } = await (await reader(point)).run(asking(signal), 'plan', { pointId: id, paths })
-        return { body: { ...planned, absent: [...absent] } }
+        return {
+          body: {
+            ...planned,
+            absent: [...absent],
+            cancels: (await dueOn(catalog, source?.agentId, context.op.clock.nowMs())).map(presentDue),
+          },
+        }
       },
     }),
 
@@ -242,7 +251,7 @@ export function recoveryRoutes(context: ServerContext, { keeper, jobs }: Recover
       async handle({ caller, params: { id }, body: { agentId, paths }, record }) {
         await pointOf(caller, id)
         const { name } = await catalog.agents.get(agentId)
-        const { grant, untilMs } = grants.give({ pointId: id, agentId, paths })
+        const { grant, untilMs } = await grants.give({ pointId: id, agentId, paths })
         const details = { agent: agentId, name, paths: texts(paths) }
         await record({ action: 'recovery.grant', subject: { kind: 'recovery-point', id }, details })
         return { body: { grant, expires: toTimestamp(untilMs) } }
@@ -258,20 +267,27 @@ export function recoveryRoutes(context: ServerContext, { keeper, jobs }: Recover
       access: act,
       params,
       body: restoreShape,
-      answer: jobStartedShape,
+      answer: recoveryStartedShape,
       status: 202,
       async handle({ caller, params: { id }, body, record }) {
         const { point, source } = await pointOf(caller, id)
-        const { grant, paths, target, overwrite, dryRun, throttle } = body
-        const granted = grant === undefined ? undefined : grants.use(grant, { pointId: id, paths })
+        const { grant, paths, target, overwrite, security, dryRun, throttle, notify } = body
+        const refusal = source && refuseReplicaUse(source.state, 'restore')
+        if (refusal) throw refusalError(refusal)
+        if (notify) await checkMail(catalog)
+        const granted = grant === undefined ? undefined : await grants.use(grant, { pointId: id, paths })
         const agentId = granted?.agentId ?? source?.agentId
-        if (agentId === undefined) throw recoveryError('RECOVERY_NO_TARGET', 'it is not known which machine this came from')
+        const agent = agentId === undefined ? undefined : await catalog.agents.find(agentId)
+        if (agentId === undefined || !agent || agent.revokedMs !== undefined)
+          throw recoveryError('RECOVERY_NO_TARGET', 'it is not known which machine this came from, or it is none of this server any more')
         const isToOriginal = agentId === source?.agentId && /^\/+$/.test(Buffer.from(target, 'base64').toString('latin1'))
         const parameters: JsonObject = {
           target,
           overwrite,
           dryRun,
           isToOriginal,
+          ...(security !== 'recovery-point' && { security }),
+          ...(notify && { notify }),
           ...(paths && { paths }),
           ...(throttle !== undefined && { throttle }),
         }
@@ -282,12 +298,15 @@ export function recoveryRoutes(context: ServerContext, { keeper, jobs }: Recover
           agent: agentId,
           target: Buffer.from(target, 'base64').toString('utf8'),
           overwrite,
+          security,
           dryRun,
           paths: texts(paths),
           byGrant: grant !== undefined,
         }
         await record({ action: 'recovery.start', subject: { kind: 'recovery-point', id }, details })
-        return { body: { jobId: job.id } }
+        const due = dryRun ? [] : await dueOn(catalog, agentId, context.op.clock.nowMs())
+        for (const each of due) await jobs.cancel(each.id, caller.account.id).catch(() => undefined) // it has begun, or ended: then it is none of these
+        return { body: { jobId: job.id, cancelled: due.map(presentDue) } }
       },
     }),
   ]

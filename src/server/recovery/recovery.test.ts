@@ -33,6 +33,7 @@ async function aPlace(t: TestContext): Promise<Place> {
       jobs.push(request)
       return { id: 'e'.repeat(32), ...request } as unknown as Job
     },
+    cancel: async () => assert.fail('nothing is due'),
   }
   const server = await aServer(t, {
     parts: [
@@ -52,7 +53,7 @@ async function aPlace(t: TestContext): Promise<Place> {
   const { catalog } = server.running().context
   const agent = await catalog.agents.enrol({ name: 'srv1', publicKey: 'key', publicKeySha256: 'a'.repeat(64) })
   const folder = aSourceTree(t, { 'Report 2026.txt': 'the text', 'deep/b.bin': noise('b', 3_000_000), 'deep/down/c.txt': 'see' })
-  const source = await catalog.sources.add({ workload: 'files', name: 'data', path: folder, agentId: agent.id, poolId })
+  const source = await catalog.sources.add({ workload: 'files', name: 'data', path: folder, agentId: agent.id, poolId, state: 'inactive' })
   const use = () => part ?? assert.fail()
   return {
     server,

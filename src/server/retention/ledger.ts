@@ -6,6 +6,7 @@ import type { Operation } from '../../base/operation.ts'
 import type { DataSource, Deletion, Json, NewDeletion, Records, RecoveryPoint } from '../../catalog/index.ts'
 import { DAY_MS, MINUTE_MS, refusalError, refuseSingleDelete } from '../../protection/index.ts'
 import type { ServerContext } from '../context.ts'
+import { memoryOf } from '../groups/source-memory.ts'
 import { applyEvent } from '../groups/source-state.ts'
 import type { PoolWork } from '../jobs/pool-work.ts'
 import { deletionSetting } from '../jobs/settings.ts'
@@ -14,6 +15,8 @@ import { retentionError } from './errors.ts'
 
 export const SUPERSEDED = 'superseded'
 export const STOPPED = 'protection-stopped'
+/** Also where there is no cool-off. */
+const LEAST_RESPITE_MS = DAY_MS
 
 export interface Leaving {
   readonly point: RecoveryPoint
@@ -26,6 +29,8 @@ export interface Leaving {
 
 export class Ledger {
   readonly #context: ServerContext
+  /** Points that the store is giving up just now: it is too late to take them back. */
+  readonly #going = new Set<string>()
 
   constructor(context: ServerContext) {
     this.#context = context
@@ -67,12 +72,24 @@ export class Ledger {
     if (leaving.length === 0) await applyEvent(records, source, 'deleted')
   }
 
-  /** POINT_NOT_LEAVING. */
+  /** A person takes it back: it is pinned for another cool-off, since the same policy would give it up again at once. POINT_NOT_LEAVING. */
   async undelete(pointId: string, by: string): Promise<void> {
+    const untilMs = this.#context.op.clock.nowMs() + Math.max(LEAST_RESPITE_MS, await this.coolOffMs())
     await this.#context.catalog.transaction(async (records) => {
       const open = await records.deletions.openOf(pointId)
       if (!open) throw retentionError('POINT_NOT_LEAVING', `the recovery point ${pointId} is not on its way out`)
+      if (this.#going.has(pointId)) throw retentionError('POINT_NOT_LEAVING', `the recovery point ${pointId} is being deleted just now`)
       await this.#keep(records, open, by)
+      const point = await records.points.get(pointId)
+      if ((point.pinnedUntilMs ?? 0) < untilMs)
+        await records.points.pin(pointId, { untilMs, note: 'taken back; then retention decides again' })
+    })
+  }
+
+  /** They stay after all. */
+  async takeBack(lines: readonly Deletion[], by: string): Promise<void> {
+    await this.#context.catalog.transaction(async (records) => {
+      for (const line of lines) if (!this.#going.has(line.pointId)) await this.#keep(records, line, by)
     })
   }
 
@@ -103,34 +120,77 @@ export class Ledger {
     const { catalog } = this.#context
     const due = (await catalog.deletions.due(op.clock.nowMs(), 10_000)).filter((line) => line.poolId === poolId)
     const { keepLastGood } = (await readSetting(this.#context, deletionSetting)).value
-    const going: Deletion[] = []
+    // A recovery that waits or runs may begin anew: what it was promised stays until it has ended.
+    const read = await pointsBeingRestored(catalog)
+    const decided: Deletion[] = []
     let kept = 0
     for (const line of due) {
       op.check()
       const point = await catalog.points.find(line.pointId)
       // What was pinned or held since then stays; and never so many go that too few good ones are left.
-      if (point && (point.hasLegalHold || isPinned(point, op.clock.nowMs()))) {
+      if (read.has(line.pointId)) kept++
+      else if (point && (point.hasLegalHold || isPinned(point, op.clock.nowMs()))) {
         await catalog.transaction((records) => this.#keep(records, line, 'hold'))
         kept++
-      } else if (line.reason !== STOPPED && !(await this.#hasEnough(line.sourceId, keepLastGood, line.reason))) kept++
-      else going.push(line)
+      } else if (line.reason !== STOPPED && (await this.#mustWait(line, keepLastGood))) kept++
+      else decided.push(line)
     }
-    if (going.length > 0)
-      await pools.expire(
-        op,
-        poolId,
-        going.map(({ pointId }) => pointId),
-      )
+    const going = await this.#begin(decided)
+    try {
+      if (going.length > 0)
+        await pools.expire(
+          op,
+          poolId,
+          going.map(({ pointId }) => pointId),
+        )
+      const bytes = await this.#done(going)
+      return { points: going.length, bytes, kept: kept + decided.length - going.length }
+    } finally {
+      for (const { pointId } of going) this.#going.delete(pointId)
+    }
+  }
+
+  /** From here on nobody takes them back. Without those that somebody did since they were looked at. */
+  async #begin(decided: readonly Deletion[]): Promise<Deletion[]> {
+    const { catalog, op } = this.#context
+    return await catalog.transaction(async (records) => {
+      const going: Deletion[] = []
+      const read = await pointsBeingRestored(records)
+      for (const line of decided) {
+        if (read.has(line.pointId)) continue
+        const point = await records.points.find(line.pointId)
+        if (point && (point.hasLegalHold || isPinned(point, op.clock.nowMs()))) continue
+        const now = await records.deletions.find(line.id)
+        if (now?.state === 'due' && now.poolId === line.poolId) going.push(line)
+      }
+      for (const { pointId } of going) this.#going.add(pointId)
+      return going
+    })
+  }
+
+  /** After the store has done it. How many bytes that were. */
+  async #done(going: readonly Deletion[]): Promise<number> {
+    const { catalog } = this.#context
     let bytes = 0
     for (const line of going) {
       bytes += line.bytes ?? 0
       await catalog.transaction(async (records) => {
+        // It was moved meanwhile: it goes there with the next run.
+        if ((await records.deletions.find(line.id))?.poolId !== line.poolId) return
         await records.deletions.done(line.id)
         if (await records.points.find(line.pointId)) await records.points.setState(line.pointId, 'pruned')
         await this.#settle(records, line.sourceId)
       })
     }
-    return { points: going.length, bytes, kept }
+    return bytes
+  }
+
+  /** §10.8: nothing goes while the replica is inconsistent; and never so much that too few good points are left. */
+  async #mustWait({ sourceId, reason }: Deletion, least: number): Promise<boolean> {
+    const source = await this.#context.catalog.sources.find(sourceId)
+    const last = source && memoryOf(source).unsound.at(-1)
+    if (last && last.toMs === undefined) return true
+    return !(await this.#hasEnough(sourceId, least, reason))
   }
 
   async #hasEnough(sourceId: string, least: number, reason: string): Promise<boolean> {
@@ -153,6 +213,15 @@ export class Ledger {
     const open = await records.deletions.list({ limit: 1 }, { sourceId, states: ['held', 'due'] })
     if (open.items.length === 0) await applyEvent(records, source, 'deleted')
   }
+}
+
+export async function pointsBeingRestored({ jobs }: Pick<Records, 'jobs'>): Promise<ReadonlySet<string>> {
+  const filter = {
+    states: ['scheduled', 'queued', 'in-progress'],
+    types: ['recovery', 'online-recovery', 'staging-recovery', 'test-restore'],
+  } as const
+  const { items } = await jobs.list({ limit: 100_000 }, filter)
+  return new Set(items.flatMap(({ pointId }) => pointId ?? []))
 }
 
 export function isPinned(point: Pick<RecoveryPoint, 'pinnedUntilMs'>, nowMs: number): boolean {

@@ -1,7 +1,8 @@
-/** What the server does for itself, as jobs that people see (§5.1): expiry, pruning, verification, the catalog's self-check and copy. */
+/** What the server does for itself, as jobs that people see (§5.1): expiry, pruning, verification. */
+import { letOthersRun } from '../../base/clock.ts'
 import { asTerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
-import type { DataSource, Job, JsonObject, PoolVolume } from '../../catalog/index.ts'
+import type { Job, JsonObject, PoolVolume } from '../../catalog/index.ts'
 import { DAY_MS, type JobType, occurrencesOf } from '../../protection/index.ts'
 import type { AlertDesk } from '../alerts/alert-desk.ts'
 import type { ServerContext } from '../context.ts'
@@ -10,6 +11,7 @@ import type { JobEngine } from '../jobs/engine.ts'
 import type { JobOutcome, ServerJobKind } from '../jobs/kind.ts'
 import type { PoolWork } from '../jobs/pool-work.ts'
 import { protectionSetting } from '../jobs/settings.ts'
+import type { CatalogCheck } from '../self-check/catalog-check.ts'
 import { generalSetting } from '../settings/general.ts'
 import { readSetting } from '../settings/setting.ts'
 import type { Ledger } from './ledger.ts'
@@ -22,13 +24,13 @@ export interface MaintenanceParts {
   readonly alerts: AlertDesk
   readonly ledger: Ledger
   readonly retention: Retention
-  /** Where the copy of the configuration goes. */
-  readonly copyPath: string
+  readonly check: Pick<CatalogCheck, 'request'>
+  /** What others do once a day. */
+  readonly alsoNightly: () => Promise<void>
 }
 
 /** Expiry before pruning, which frees what that gave up; verification last. */
-const PRIORITY: Readonly<Partial<Record<JobType, number>>> = { 'expire-points': 30, prune: 20, 'catalog-check': 10, 'pool-verify': 0 }
-const COPY_AFTER_MS = 60_000
+const PRIORITY: Readonly<Partial<Record<JobType, number>>> = { 'expire-points': 30, prune: 20, 'pool-verify': 0 }
 const LOOK_EVERY_MS = 10 * 60_000
 const STATE = 'maintenance'
 const HISTORY_MS = 30 * DAY_MS
@@ -60,30 +62,9 @@ export class Maintenance {
     })
     return [
       kind('expire-points', 3, (op, job) => this.#expire(op, job)),
-      kind('prune', 3, (op, job) => this.#prune(op, job)),
+      { ...kind('prune', 3, (op, job) => this.#prune(op, job)), afterwards: (job) => this.#pruned(job) },
       kind('pool-verify', 2, (op, job) => this.#verify(op, job)),
-      kind('catalog-check', 2, (op, job) => this.#check(op, job)),
-      kind('catalog-backup', 3, async () => {
-        await this.#context.catalog.backupTo(this.#parts.copyPath)
-        return { result: { path: this.#parts.copyPath } }
-      }),
     ]
-  }
-
-  /** The store is the truth: points that a crash kept from the catalog are found. Before anything runs. */
-  async reconcile(): Promise<void> {
-    const { catalog, op } = this.#context
-    for (const pool of await catalog.pools.all()) {
-      try {
-        const { facts } = await this.#parts.pools.facts(op, pool.id)
-        const { unknown, missing, different } = await catalog.mirror.compare(facts)
-        if (unknown.length + missing.length + different.length > 0) await catalog.mirror.rebuild(facts)
-        await this.#parts.alerts.resolve('pool-volume-missing', pool.id)
-      } catch (error) {
-        const { message } = asTerpError(error)
-        await this.#parts.alerts.raise('pool-volume-missing', { id: pool.id, name: pool.name, message })
-      }
-    }
   }
 
   async start(): Promise<void> {
@@ -95,18 +76,13 @@ export class Maintenance {
     await this.#loop
   }
 
-  /** A copy of the configuration with each job, not nightly (complaint 16); several jobs of one minute share it. */
-  async pointMade(_source: DataSource): Promise<void> {
-    const dueMs = this.#context.op.clock.nowMs() + COPY_AFTER_MS
-    await this.#parts.engine.createOnce({ type: 'catalog-backup', createdBy: 'server', dueMs })
-  }
-
   async request(
     type: 'expire-points' | 'prune' | 'pool-verify' | 'catalog-check',
     poolId: string,
     by: string,
     parameters: JsonObject = {},
   ): Promise<Job> {
+    if (type === 'catalog-check') return await this.#parts.check.request(by)
     const request = { type, poolId, createdBy: by, priority: PRIORITY[type] ?? 0, isAdHoc: by !== 'server', parameters }
     return (await this.#parts.engine.createOnce(request)).job
   }
@@ -149,7 +125,10 @@ export class Maintenance {
   /** All that is done once a day. */
   async night(): Promise<void> {
     const { catalog, op } = this.#context
-    for (const { id } of await catalog.sources.all()) await this.#parts.retention.plan(id)
+    for (const { id } of await catalog.sources.all()) {
+      await this.#parts.retention.plan(id)
+      await letOthersRun()
+    }
     const { verifyEveryDays, jobHistoryDays } = (await readSetting(this.#context, protectionSetting)).value
     const nowMs = op.clock.nowMs()
     const state = ((await catalog.settings.find(STATE))?.value as State | undefined) ?? {}
@@ -157,11 +136,12 @@ export class Maintenance {
     for (const pool of await catalog.pools.all()) {
       await this.request('expire-points', pool.id, 'server')
       await this.request('prune', pool.id, 'server')
-      await this.request('catalog-check', pool.id, 'server')
       const readData = nowMs - (verified[pool.id] ?? pool.createdMs) >= verifyEveryDays * DAY_MS
       if (readData) verified[pool.id] = nowMs
       await this.request('pool-verify', pool.id, 'server', { readData })
     }
+    await this.#parts.check.request('server')
+    await this.#parts.alsoNightly()
     await catalog.settings.put(STATE, { ...state, verified }, { by: 'server' })
     while ((await catalog.jobs.removeFinishedBefore(nowMs - jobHistoryDays * DAY_MS)) > 0) op.check()
     await catalog.alerts.removeEndedBefore(nowMs - HISTORY_MS)
@@ -226,25 +206,18 @@ export class Maintenance {
     }
   }
 
-  /** Whether the catalog says of the store what is so. What differs twice in a row is no backup that has just ended. */
-  async #check(op: Operation, job: Job): Promise<JobOutcome> {
-    const { catalog } = this.#context
-    const pool = await this.#pool(job)
-    const look = async () => {
-      const { facts } = await this.#parts.pools.facts(op, pool.id)
-      const { points, unknown, missing, different } = await catalog.mirror.compare(facts)
-      return { points, wrong: new Set([...unknown, ...missing, ...different.map(({ id }) => id)]) }
-    }
-    const first = await look()
-    const again = first.wrong.size === 0 ? first : await look()
-    const wrong = [...again.wrong].filter((id) => first.wrong.has(id))
-    if (wrong.length === 0) await this.#parts.alerts.resolve('catalog-failed', '')
-    else {
-      const message = `the catalog and the pool ${pool.name} differ in ${wrong.length} recovery points`
-      op.warn({ code: 'CATALOG_DIFFERS', message, item: wrong.slice(0, 10).join(', ') })
-      await this.#parts.alerts.raise('catalog-failed', { id: '', name: 'catalog', message, jobId: job.id })
-    }
-    return { result: { points: again.points, differences: wrong.length } }
+  /** 3178 */
+  async #pruned(job: Job): Promise<void> {
+    const { alerts } = this.#parts
+    const pool = await this.#context.catalog.pools.find(job.poolId ?? '')
+    if (!pool || job.state === 'cancelled') return
+    if (job.state !== 'failed') return await alerts.resolve('consolidation-failed', pool.id)
+    await alerts.raise('consolidation-failed', {
+      id: pool.id,
+      name: pool.name,
+      message: job.error?.message ?? 'pruning failed',
+      jobId: job.id,
+    })
   }
 
   async #pool(job: Job): Promise<PoolVolume> {

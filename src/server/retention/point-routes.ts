@@ -7,6 +7,7 @@ import type { KnownCaller } from '../auth/caller.ts'
 import type { ServerContext } from '../context.ts'
 import { checkReach } from '../groups/routes.ts'
 import { administrators, guardians, operators, type Route, route, viewers } from '../http/route.ts'
+import { retentionError } from './errors.ts'
 import type { Ledger } from './ledger.ts'
 import type { Retention } from './retention.ts'
 
@@ -84,6 +85,7 @@ export function pointRoutes({ context, retention, ledger }: { context: ServerCon
       answer: pointDescriptionShape,
       async handle({ params: { id }, body, caller, record }) {
         const point = await found(caller, id)
+        checkPinLasts(point, body.until === undefined ? FOREVER_MS : fromTimestamp(body.until))
         await catalog.points.pin(id, { note: body.note, ...(body.until !== undefined && { untilMs: fromTimestamp(body.until) }) })
         if (point.state === 'expired') await ledger.undelete(id, caller.account.id)
         await record({
@@ -100,8 +102,9 @@ export function pointRoutes({ context, retention, ledger }: { context: ServerCon
       name: 'recovery-point.unpin',
       summary: 'Let retention decide on a recovery point again.',
       tag,
-      access: { who: 'roles', roles: administrators, scope: 'groups' },
+      access: { who: 'roles', roles: administrators, scope: 'groups', stepUp: true },
       params,
+      needsSecond: true,
       async handle({ params: { id }, caller, record }) {
         await found(caller, id)
         await catalog.points.unpin(id)
@@ -119,6 +122,7 @@ export function pointRoutes({ context, retention, ledger }: { context: ServerCon
       params,
       body: holdShape,
       answer: pointDescriptionShape,
+      needsSecond: ({ body }) => !body.hasLegalHold,
       async handle({ params: { id }, body, caller, record }) {
         const point = await found(caller, id)
         await catalog.points.setLegalHold(id, body.hasLegalHold)
@@ -150,6 +154,14 @@ export function pointRoutes({ context, retention, ledger }: { context: ServerCon
     }),
   ]
 }
+
+/** A pin that ends earlier is one that is taken off. */
+function checkPinLasts({ id, pinnedUntilMs }: RecoveryPoint, untilMs: number): void {
+  if (pinnedUntilMs === undefined || untilMs >= pinnedUntilMs) return
+  throw retentionError('POINT_PINNED_LONGER', `the recovery point is pinned until ${untilText(pinnedUntilMs)}`, { context: { point: id } })
+}
+
+const untilText = (ms: number) => (ms >= FOREVER_MS ? 'it is unpinned' : toTimestamp(ms))
 
 export function presentPoint(point: RecoveryPoint) {
   const { startedMs, finishedMs, expiresMs, keep: _, pinnedUntilMs, verifiedMs, objectName: __, sequence: ___, ...rest } = point

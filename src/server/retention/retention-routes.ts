@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { toTimestamp } from '../../base/clock.ts'
 import type { Deletion } from '../../catalog/index.ts'
-import { explainWhy, scheduleShape, simulateRetention } from '../../protection/index.ts'
+import { explainWhy } from '../../protection/index.ts'
 import { deletionQueryShape, deletionShape, idShape, jobDescriptionShape, pageShape, simulatedDayShape } from '../../wire/index.ts'
 import type { ServerContext } from '../context.ts'
 import { administrators, guardians, type Route, route, viewers } from '../http/route.ts'
@@ -10,16 +10,10 @@ import type { JobPresenter } from '../jobs/present.ts'
 import type { Ledger } from './ledger.ts'
 import type { Maintenance } from './maintenance.ts'
 import type { Retention } from './retention.ts'
+import { simulate, simulationShape } from './simulation.ts'
 
 const tag = 'Retention'
 const read = { who: 'roles', roles: viewers, scope: 'server' } as const
-
-const simulationShape = z.strictObject({
-  retentionDays: z.int().min(1).max(3660),
-  schedule: scheduleShape,
-  timeZone: z.string().default('UTC'),
-  days: z.int().min(1).max(400).default(30),
-})
 
 export interface RetentionRouteParts {
   readonly context: ServerContext
@@ -30,7 +24,7 @@ export interface RetentionRouteParts {
 }
 
 export function retentionRoutes({ context, retention, ledger, maintenance, jobs }: RetentionRouteParts): Route[] {
-  const { catalog, op } = context
+  const { catalog } = context
   return [
     route({
       method: 'GET',
@@ -53,6 +47,7 @@ export function retentionRoutes({ context, retention, ledger, maintenance, jobs 
       summary: 'Agree to deletions that wait for a person. They go after the cool-off.',
       tag,
       access: { who: 'roles', roles: guardians, scope: 'server', stepUp: true },
+      needsSecond: true,
       body: z.strictObject({ deletions: z.array(idShape).min(1).max(10_000) }),
       async handle({ body, caller, record }) {
         await ledger.approve(body.deletions, caller.account.id)
@@ -67,6 +62,7 @@ export function retentionRoutes({ context, retention, ledger, maintenance, jobs 
       summary: 'Say that the clock is right after it jumped: deletions go on.',
       tag,
       access: { who: 'roles', roles: guardians, scope: 'server', stepUp: true },
+      needsSecond: true,
       async handle({ record }) {
         await retention.clock.clear()
         await record({ action: 'retention.thaw', subject: { kind: 'server', id: '' } })
@@ -85,9 +81,7 @@ export function retentionRoutes({ context, retention, ledger, maintenance, jobs 
       answer: z.object({ days: z.array(simulatedDayShape) }),
       takesKey: false,
       async handle({ body, record }) {
-        const { timeZone, schedule, days } = body
-        const policy = { timeZone, shortTermDays: body.retentionDays }
-        const simulated = [...simulateRetention({ policy, schedule, fromMs: op.clock.nowMs(), days })]
+        const { timeZone, days: simulated } = await simulate(context, retention, body)
         await record({ action: 'retention.simulate', subject: { kind: 'server', id: '' } })
         return {
           body: {

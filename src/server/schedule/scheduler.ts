@@ -2,6 +2,7 @@
  * Turns the schedules of groups into jobs (§3.4–3.7). Driven by the injected clock: it sleeps until the next occurrence of any member. What came due while the server was
  * away is made up for once, by its newest occurrence; what waits already is not asked for twice. When a job then begins is the engine's.
  */
+import { letOthersRun } from '../../base/clock.ts'
 import { asTerpError } from '../../base/errors.ts'
 import type { Catalog, DataSource, StoredGroup } from '../../catalog/index.ts'
 import {
@@ -20,6 +21,7 @@ import { Alarm } from '../jobs/alarm.ts'
 import type { JobEngine } from '../jobs/engine.ts'
 import { protectionSetting } from '../jobs/settings.ts'
 import { readSetting } from '../settings/setting.ts'
+import { endLateChecks } from './check-windows.ts'
 
 interface Planned {
   readonly sourceId: string
@@ -36,6 +38,7 @@ const WRITE_EVERY_MS = 5 * 60_000
 const LOOK_EVERY_MS = 60_000
 /** Of what came due longer ago than this, nothing is made up for: the next one is near enough. */
 const CATCH_UP_MS = 7 * 86_400_000
+const SET_BACK_MS = 2 * 3_600_000
 
 export class Scheduler {
   readonly #context: ServerContext
@@ -61,7 +64,8 @@ export class Scheduler {
   async start(): Promise<void> {
     const stored = (await this.#catalog.settings.find(WATERMARK))?.value as { seenMs?: number } | undefined
     const nowMs = this.#context.op.clock.nowMs()
-    this.#seenMs = Math.min(nowMs, Math.max(stored?.seenMs ?? nowMs, nowMs - CATCH_UP_MS))
+    const seenMs = stored?.seenMs ?? nowMs
+    this.#seenMs = seenMs > nowMs + SET_BACK_MS ? nowMs : Math.max(seenMs, nowMs - CATCH_UP_MS)
     this.#loop = this.#work()
   }
 
@@ -76,13 +80,14 @@ export class Scheduler {
     this.#alarm.ring()
   }
 
-  /** When a source is next looked at. */
-  nextOf(sourceId: string): number | undefined {
-    const times = this.#planned
-      .filter((planned) => planned.sourceId === sourceId && !planned.run.onlyWhenInconsistent)
-      .map(({ nextMs }) => nextMs)
-    const known = times.filter((time) => time !== undefined)
-    return known.length === 0 ? undefined : Math.min(...known)
+  /** When each source is next looked at. */
+  next(): ReadonlyMap<string, number> {
+    const times = new Map<string, number>()
+    for (const { sourceId, run, nextMs } of this.#planned) {
+      if (nextMs === undefined || run.onlyWhenInconsistent) continue
+      times.set(sourceId, Math.min(nextMs, times.get(sourceId) ?? nextMs))
+    }
+    return times
   }
 
   async #work(): Promise<void> {
@@ -102,8 +107,12 @@ export class Scheduler {
   async #look(): Promise<void> {
     if (this.#isStale) await this.#plan()
     const nowMs = this.#context.op.clock.nowMs()
-    // A clock that was set back repeats nothing.
-    if (nowMs < this.#seenMs) return
+    // A clock that was set back a little repeats nothing; one that was far ahead must not stop all backups until its time comes again.
+    if (nowMs < this.#seenMs) {
+      if (this.#seenMs - nowMs <= SET_BACK_MS) return
+      this.#seenMs = nowMs
+      await this.#plan()
+    }
     let hasBegun = false
     for (const planned of this.#planned) {
       if (planned.nextMs === undefined || planned.nextMs > nowMs) continue
@@ -112,8 +121,12 @@ export class Scheduler {
       await this.#ask(planned, atMs)
       planned.nextMs = planned.run.occurrences.next(nowMs)
       hasBegun = true
+      // Thousands of sources may be due at the same moment.
+      await letOthersRun()
     }
     this.#seenMs = nowMs
+    if (this.#planned.some(({ group: { consistencyCheck } }) => consistencyCheck.windows.length > 0 || consistencyCheck.daily))
+      await endLateChecks(this.#context, this.#engine)
     // After the jobs: cut off in between, they are asked for again, and wait already.
     if (hasBegun || nowMs - this.#writtenMs >= WRITE_EVERY_MS) {
       await this.#catalog.settings.put(WATERMARK, { seenMs: nowMs }, { by: 'server' })
@@ -135,7 +148,7 @@ export class Scheduler {
       scheduledRuns(group, member).map((run) => {
         const known = before.get(`${member.dataSourceId} ${run.job}`)
         // A group that is changed owes nothing of what its new schedule would have had before; one that is taken up after a pause does.
-        const sinceMs = Math.max(this.#seenMs, known ? 0 : stored.changedMs)
+        const sinceMs = Math.max(this.#seenMs, known ? 0 : Math.min(stored.changedMs, this.#context.op.clock.nowMs()))
         return { sourceId: member.dataSourceId, groupId: stored.id, group, member, run, nextMs: run.occurrences.next(sinceMs) }
       }),
     )
@@ -144,7 +157,6 @@ export class Scheduler {
   async #ask({ sourceId, groupId, group, run }: Planned, atMs: number): Promise<void> {
     const source = await this.#catalog.sources.find(sourceId)
     if (!source || source.groupId !== groupId || !isFor(run, source)) return
-    if (run.job === 'online-point') return
     const { spreadSeconds } = (await readSetting(this.#context, protectionSetting)).value
     const windows = run.job === 'consistency-check' ? group.consistencyCheck.windows : group.backupWindows
     const spreadAtMs = atMs + spreadMs(sourceId, spreadSeconds * 1000)
@@ -156,7 +168,9 @@ export class Scheduler {
     }
     const type: JobType = run.job
     const { agentId, poolId } = source
-    await this.#engine.createOnce({ type, sourceId, groupId, agentId, poolId, priority: group.priority, createdBy: 'schedule', dueMs })
+    // The copy to the vault is this server's own work.
+    const where = run.job === 'online-point' ? { poolId } : { agentId, poolId }
+    await this.#engine.createOnce({ type, sourceId, groupId, ...where, priority: group.priority, createdBy: 'schedule', dueMs })
   }
 }
 
@@ -164,6 +178,8 @@ const keyOf = ({ sourceId, run }: Planned) => `${sourceId} ${run.job}`
 
 /** Of a replica that is not there or not sound, checks alone are made; what stands in the way is told by its state. */
 function isFor(run: ScheduledRun, { state }: DataSource): boolean {
+  // It fails with the number that says why, since its time has come (§3.7).
+  if (run.job === 'online-point') return state !== 'unprotected' && state !== 'inactive'
   if (run.job === 'consistency-check') return state === 'inconsistent' || (state === 'ok' && !run.onlyWhenInconsistent)
   return state === 'ok'
 }

@@ -11,12 +11,15 @@ export interface NameChange {
 /** So that messages are few, and small. */
 const AT_ONCE = 1000
 
+export interface NamesOf {
+  readonly source: string
+  /** Numbers of its points. */
+  readonly before?: number | undefined
+  readonly point: number
+}
+
 /** Names that the point has and the one before had not, and the reverse; without one before, all. */
-export const names: Task<{ readonly before?: string | undefined; readonly point: string }, void, readonly NameChange[]> = (
-  place,
-  args,
-  emit,
-) =>
+export const names: Task<NamesOf, void, readonly NameChange[]> = (place, args, emit) =>
   looking(place, async () => {
     const { op, repository } = place
     let changes: NameChange[] = []
@@ -26,12 +29,12 @@ export const names: Task<{ readonly before?: string | undefined; readonly point:
       await emit(changes)
       changes = []
     }
-    const after = await openPoint(op, repository, await repository.findPoint(op, args.point))
+    const after = await openPoint(op, repository, await repository.pointOf(op, args.source, args.point))
     try {
       if (args.before === undefined) {
         for await (const leaf of after.tree.leaves(op)) for (const entry of leaf) await take(true, entry)
       } else {
-        const before = await openPoint(op, repository, await repository.findPoint(op, args.before), after.index)
+        const before = await openPoint(op, repository, await repository.pointOf(op, args.source, args.before), after.index)
         try {
           for await (const { change, before: was, after: is } of comparePoints(op, before, after)) {
             if (change === 'content' || change === 'metadata') continue
@@ -39,22 +42,22 @@ export const names: Task<{ readonly before?: string | undefined; readonly point:
             if (is) await take(true, is)
           }
         } finally {
-          before.tree.close()
+          before.close()
         }
       }
       if (changes.length > 0) await emit(changes)
     } finally {
-      after.tree.close()
+      after.close()
     }
   })
 
-/** Of a source, by their numbers; those that can not be read are left out. */
-export const chain: Task<{ readonly source: string }, readonly { readonly id: string; readonly sequence: number }[]> = async (
+/** Of a source, the numbers of its points from one on, rising; those that can not be read are left out. */
+export const chain: Task<{ readonly source: string; readonly from: number }, readonly number[]> = async (
   { op, repository },
-  { source },
+  { source, from },
 ) => {
-  const { points } = await repository.listPoints(op, source)
-  return points.map(({ id, sequence }) => ({ id, sequence })).toSorted((a, b) => a.sequence - b.sequence)
+  const { points } = await repository.listPoints(op, source, from)
+  return points.map(({ sequence }) => sequence).toSorted((a, b) => a - b)
 }
 
 function named({ path, kind }: Entry): NameChange['entry'] {

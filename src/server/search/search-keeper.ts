@@ -8,8 +8,10 @@ import { type Operation, startOperation } from '../../base/operation.ts'
 import { type Catalog, openSearch, type Search } from '../../catalog/index.ts'
 import type { Disk } from '../../platform/index.ts'
 import { makeFile, removeFile } from '../data-folder.ts'
-import type { PoolKeeper } from '../pools/pool-keeper.ts'
+import type { ExpiredPoints, PoolKeeper } from '../pools/pool-keeper.ts'
 import type { NameChange } from './name-tasks.ts'
+
+const TIDY_EVERY_MS = 86_400_000
 
 export interface SearchKeeperParts {
   readonly catalog: Pick<Catalog, 'points'>
@@ -26,6 +28,10 @@ export class SearchKeeper {
   readonly #search: Search
   /** Sources whose points are ahead of the index, with the pool volumes that have them. */
   readonly #waiting = new Map<string, string>()
+  /** Sources of which points went. */
+  readonly #forgetting = new Map<string, Set<string>>()
+  #hasForgotten = false
+  #tidiedMs = Number.NEGATIVE_INFINITY
   #current: string | undefined
   #working: Promise<void> | undefined
 
@@ -34,6 +40,7 @@ export class SearchKeeper {
     this.#stop = stop
     this.#parts = parts
     this.#search = search
+    parts.keeper.onExpired((expired) => this.forget(expired))
     parts.keeper.onCommitted(({ sourceId, poolId }) => this.follow(sourceId, poolId))
   }
 
@@ -64,8 +71,15 @@ export class SearchKeeper {
   follow(sourceId: string, poolId: string): void {
     if (this.#stop.signal.aborted) return
     this.#waiting.set(sourceId, poolId)
+    this.#start()
+  }
+
+  #start(): void {
+    if (this.#stop.signal.aborted) return
     this.#working ??= this.#work().finally(() => {
       this.#working = undefined
+      // What came while the last of it ended.
+      if (this.#forgetting.size + this.#waiting.size > 0) this.#start()
     })
   }
 
@@ -76,13 +90,20 @@ export class SearchKeeper {
 
   async #work(): Promise<void> {
     for (;;) {
+      if (this.#stop.signal.aborted) return
+      const [gone] = this.#forgetting
       const [next] = this.#waiting
-      if (!next || this.#stop.signal.aborted) return
-      const [sourceId, poolId] = next
-      this.#waiting.delete(sourceId)
-      this.#current = sourceId
+      if (!gone && !next) return await this.#tidy().catch(() => undefined) // another time
+      const sourceId = gone?.[0] ?? next?.[0] ?? ''
       try {
-        await this.#catchUp(sourceId, poolId)
+        if (gone) {
+          this.#forgetting.delete(sourceId)
+          await this.#forget(sourceId, gone[1])
+        } else if (next) {
+          this.#waiting.delete(sourceId)
+          this.#current = sourceId
+          await this.#catchUp(sourceId, next[1])
+        }
       } catch (error) {
         // The next point of the source brings it up, or the next start.
         if (!isKind(error, 'cancelled') && !this.#stop.signal.aborted) {
@@ -97,24 +118,67 @@ export class SearchKeeper {
 
   async #catchUp(sourceId: string, poolId: string): Promise<void> {
     const { searcher } = await this.#parts.keeper.volume(poolId)
-    const points = await searcher.run(this.#op, 'chain', { source: sourceId })
     const newest = await this.#search.newestOf(sourceId)
-    let before = points.find(({ sequence }) => sequence === newest)
+    let points = await searcher.run(this.#op, 'chain', { source: sourceId, from: newest })
+    let before = points.find((sequence) => sequence === newest)
     // What it was filled with is gone, so nothing can be compared with it: all points anew.
-    if (newest > 0 && !before) await this.#search.removeSource(sourceId)
+    if (newest > 0 && before === undefined) {
+      await this.#search.removeSource(sourceId)
+      points = await searcher.run(this.#op, 'chain', { source: sourceId, from: 0 })
+    }
     for (const point of points) {
-      if (before && point.sequence <= before.sequence) continue
-      const changes = searcher.items(this.#op, 'names', { before: before?.id, point: point.id })
-      await this.#search.addPoint(sourceId, point.sequence, flat(changes))
+      if (before !== undefined && point <= before) continue
+      const changes = searcher.items(this.#op, 'names', { source: sourceId, before, point })
+      await this.#search.addPoint(sourceId, point, flat(changes))
       before = point
     }
   }
 
-  /** Points of the source went: names that only those had are forgotten. */
-  async forget(sourceId: string): Promise<void> {
-    const points = await this.#parts.catalog.points.validOf(sourceId)
-    if (points.length === 0) await this.#search.removeSource(sourceId)
-    else await this.#search.forgetBefore(sourceId, Math.min(...points.map(({ sequence }) => sequence)))
+  /** These went from a volume: names that only those had are forgotten. What can still be taken back is remembered. Returns at once. */
+  forget({ poolId, points }: ExpiredPoints): void {
+    for (const { id, source } of points) {
+      const gone = this.#forgetting.get(source) ?? new Set()
+      this.#forgetting.set(source, gone.add(`${poolId} ${id}`))
+    }
+    this.#start()
+  }
+
+  /** The catalog may be told later than this that they are gone; and one that was moved is gone from where it was only. */
+  async #forget(sourceId: string, gone: ReadonlySet<string>): Promise<void> {
+    const points = (await this.#parts.catalog.points.presentOf(sourceId)).filter(({ id, poolId }) => !gone.has(`${poolId} ${id}`))
+    const newest = points.at(-1)
+    const isKept =
+      newest &&
+      (await this.#search.keepOnly(
+        sourceId,
+        points.map(({ sequence }) => sequence),
+      ))
+    if (!isKept) await this.#search.removeSource(sourceId)
+    if (newest && !isKept) this.#waiting.set(sourceId, newest.poolId)
+    this.#hasForgotten = true
+  }
+
+  /** Once all is forgotten that there is to forget, and not more often than daily: it reads all names. */
+  async #tidy(): Promise<void> {
+    const nowMs = this.#op.clock.monotonicMs()
+    if (!this.#hasForgotten || nowMs - this.#tidiedMs < TIDY_EVERY_MS) return
+    this.#hasForgotten = false
+    this.#tidiedMs = nowMs
+    await this.#search.tidy()
+  }
+
+  /** Its points are on another volume; with other numbers, what is known of it is of no use. */
+  async moved({
+    sourceId,
+    poolId,
+    isRenumbered,
+  }: {
+    readonly sourceId: string
+    readonly poolId: string
+    readonly isRenumbered: boolean
+  }): Promise<void> {
+    if (isRenumbered) await this.#search.removeSource(sourceId)
+    this.follow(sourceId, poolId)
   }
 
   /** Makes the index again from the pools, in the background. */

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { administrators, everyRole } from '../http/route.ts'
 import { defineSetting } from './setting.ts'
 
-const timeZoneShape = z.string().max(64).refine(isTimeZone, 'must be a time zone such as Europe/Amsterdam')
+export const timeZoneShape = z.string().max(64).refine(isTimeZone, 'must be a time zone such as Europe/Amsterdam')
 
 export const generalSetting = defineSetting({
   name: 'general',

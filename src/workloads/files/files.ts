@@ -5,13 +5,15 @@ import { archiveError, backUp, restorePoint } from '../../archive/index.ts'
 import { TerpError } from '../../base/errors.ts'
 import type { Operation } from '../../base/operation.ts'
 import { workloadError } from '../errors.ts'
-import type { BrowsedItem, ConsistentView, Discovered, Workload } from '../workload.ts'
+import type { BrowsedItem, Discovered, Workload } from '../workload.ts'
+import { openFilesView, removeLeftSnapshots } from './files-view.ts'
 import { mountsIn } from './mounts.ts'
 
 const SLASH = Buffer.from('/')
 /** With a disk that may be asleep. */
 const PATIENCE_MS = 10_000
 
+/** Without a folder for snapshots it reads the live tree. */
 export const filesWorkload: Workload = {
   kind: 'files',
 
@@ -66,20 +68,19 @@ export const filesWorkload: Workload = {
     return { items, isComplete }
   },
 
-  openView: (op, task) =>
-    openFilesView(
-      op,
-      task.paths.map((path) => Buffer.from(path, 'base64')),
-      task.snapshot,
-    ),
+  openView: (op, task) => openFilesView(op, task, undefined),
+
+  async recover() {},
 
   backUp(op, { task, view, session, workerStore, host, program }) {
     return backUp(op, {
       session,
-      paths: view.paths,
+      paths: task.paths.map((path) => Buffer.from(path, 'base64')),
+      readAt: view.readAt,
+      beforeCommit: (again) => view.check(again),
       source: task.source,
       host,
-      excludes: task.excludes,
+      excludes: [...task.excludes, ...view.excludes],
       excludeCaches: task.excludeCaches,
       oneFileSystem: task.oneFileSystem,
       forceRead: task.forceRead,
@@ -96,6 +97,7 @@ export const filesWorkload: Workload = {
       point: await repository.findPoint(op, point),
       target: Buffer.from(task.target, 'base64'),
       overwrite: task.overwrite,
+      ...(task.security ? { security: task.security } : {}),
       dryRun: task.dryRun,
       ...(task.paths ? { select: task.paths.map((path) => Buffer.from(path, 'base64')) } : {}),
       ...(workerStore ? { workerStore } : {}),
@@ -103,18 +105,12 @@ export const filesWorkload: Workload = {
   },
 }
 
-async function openFilesView(
-  _op: Operation,
-  paths: readonly Buffer[],
-  wanted: 'if-possible' | 'required' | 'never',
-): Promise<ConsistentView> {
-  if (wanted === 'required')
-    throw workloadError('SNAPSHOT_FAILED', 'the file system of the source has no snapshots that this agent can make')
+/** One that makes snapshots, mounts them in that folder, and remembers there what it made. Nobody else uses the folder at the same time. */
+export function filesWorkloadIn(folder: string): Workload {
   return {
-    paths,
-    consistency: 'live',
-    note: 'read from the live tree; each file was the same before and after it was read, or is told',
-    release: async () => {},
+    ...filesWorkload,
+    openView: (op, task) => openFilesView(op, task, folder),
+    recover: (op) => removeLeftSnapshots(op, folder),
   }
 }
 

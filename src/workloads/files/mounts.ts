@@ -42,7 +42,7 @@ export function mountsIn(text: string): Mount[] {
 }
 
 /** The kernel writes space, tab, newline and backslash as three octal digits. */
-function unescaped(text: string): Buffer {
+export function unescaped(text: string): Buffer {
   return Buffer.from(
     text.replace(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8))),
     'latin1',

@@ -5,9 +5,9 @@
  */
 
 import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat, openPath, PosixError, StatProbe } from '../../../platform/index.ts'
-import { absolutePath, isWithin } from '../../entry.ts'
+import { isWithin } from '../../entry.ts'
 import type { PageCursor } from '../../tree/page-cursor.ts'
-import type { Root } from '../walk.ts'
+import type { Root } from '../roots.ts'
 
 const FOLDER = O_RDONLY | O_DIRECTORY
 /** Deeper folders are left to the walk, which lets go of distant ones. */
@@ -16,15 +16,18 @@ export const CLOSED = -1
 const NOT_OPENED = -2
 
 export interface ScanLimits {
-  /** Sorted, none in another. */
+  /** Sorted. */
   readonly roots: readonly Root[]
   /** `dev:ino` of folders that are never entered. */
   readonly skip: ReadonlySet<string>
   readonly oneFileSystem: boolean
+  /** The number that stands in the tree for the one that is read. */
+  readonly recordedDevice: (dev: number) => number
 }
 
 export class FolderStack {
   readonly #limits: ScanLimits
+  readonly #hasInner: boolean
   readonly #probe = new StatProbe()
   /** Devices on which folders tell by their times that a name came or went. */
   devices: ReadonlySet<number> = new Set()
@@ -42,15 +45,20 @@ export class FolderStack {
 
   constructor(limits: ScanLimits) {
     this.#limits = limits
+    this.#hasInner = limits.roots.some(({ isInner }) => isInner)
   }
 
   /** The root in which the cursor's path lies, if any. To be asked at every step, since it lets go of folders that are behind. */
   follow(cursor: PageCursor): Root | undefined {
     this.#closeFrom(Math.max(keptDepth(cursor), this.#firstDepth))
-    if (this.#root && cursor.shared > this.#root.path.length) return this.#root
-    this.close()
+    const isBelow = this.#root !== undefined && cursor.shared > this.#root.path.length
+    if (isBelow && !this.#hasInner) return this.#root
     const path = cursor.path.subarray(0, cursor.pathBytes)
-    this.#root = this.#limits.roots.find((root) => isWithin(path, root.path))
+    // The deepest: it may be read elsewhere.
+    const root = this.#limits.roots.findLast((candidate) => isWithin(path, candidate.path))
+    if (isBelow && root === this.#root) return root
+    this.close()
+    this.#root = root
     if (this.#root) this.#firstDepth = this.#root.path.length === 0 ? 0 : slashesIn(this.#root.path) + 1
     this.#depth = this.#firstDepth
     return this.#root
@@ -67,7 +75,7 @@ export class FolderStack {
       if (at >= this.#depth) {
         const start = at === 0 ? 0 : (slashes[at - 1] as number) + 1
         this.#fds[at] = this.#enter(fd, path.subarray(start, slashes[at]))
-        this.#devs[at] = this.#probe.dev
+        this.#devs[at] = this.#dev
         this.#depth = at + 1
       }
       fd = this.#fds[at] as number
@@ -79,10 +87,14 @@ export class FolderStack {
   /** Handle of the root that `follow` answered. */
   rootFd(): number {
     if (this.#rootFd !== NOT_OPENED || !this.#root) return this.#rootFd
-    const { path, follow } = this.#root
-    this.#rootFd = this.#check(() => openPath(path.length === 0 ? '/' : absolutePath(path), follow ? FOLDER : FOLDER | O_NOFOLLOW), true)
-    this.#rootDev = this.#probe.dev
+    const { at, follow } = this.#root
+    this.#rootFd = this.#check(() => openPath(at.length === 0 ? '/' : at, follow ? FOLDER : FOLDER | O_NOFOLLOW), true)
+    this.#rootDev = this.#dev
     return this.#rootFd
+  }
+
+  get #dev(): number {
+    return this.#limits.recordedDevice(this.#probe.dev)
   }
 
   #enter(parent: number, name: Buffer): number {
@@ -98,7 +110,8 @@ export class FolderStack {
       throw error
     }
     const errno = this.#probe.lookFd(fd)
-    const { dev, ino } = this.#probe
+    const { ino } = this.#probe
+    const dev = this.#dev
     const isElsewhere = this.#limits.oneFileSystem && !isRoot && dev !== this.#rootDev
     if (errno === 0 && !isElsewhere && this.devices.has(dev) && !this.#limits.skip.has(`${dev}:${ino}`)) return fd
     close(fd)

@@ -2,19 +2,20 @@
  * Compares a page of the previous tree with the file system: is every entry of it as it was, and held? And which folders may have got names that
  * the tree does not know? A folder whose times did not move has the same names, so it is not read.
  */
-import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat, PosixError, readFolder, StatProbe } from '../../../platform/index.ts'
+import { close, O_DIRECTORY, O_NOFOLLOW, O_RDONLY, openat, PosixError, StatProbe } from '../../../platform/index.ts'
 import type { KnownChunks } from '../../../repository/index.ts'
-import { joinPath } from '../../entry.ts'
 import { KIND_NUMBER, PageCursor } from '../../tree/page-cursor.ts'
 import type { Exclusion } from '../exclusion.ts'
 import { CACHE_TAG } from '../walk.ts'
 import { CLOSED, FolderStack, type ScanLimits } from './folder-stack.ts'
+import { namesIn } from './names-in.ts'
 
 const FOLDER = O_RDONLY | O_DIRECTORY | O_NOFOLLOW
 const CACHE_TAG_BELOW = Buffer.concat([Buffer.from('/'), CACHE_TAG, Buffer.alloc(1)])
 
 export interface ScanRules extends ScanLimits {
   readonly isExcluded: Exclusion
+  readonly isFileExcluded: Exclusion
   readonly excludeCaches: boolean
   readonly known: KnownChunks
 }
@@ -102,7 +103,7 @@ export class PageScanner {
     if (this.#probe.look(parent, this.#name) !== 0) return false
     const isSame = this.#isUnchanged(this.#folders.dev)
     if (!isFolder || this.#probe.kind !== 'folder') return isSame
-    const isSkipped = this.#rules.skip.has(`${this.#probe.dev}:${this.#probe.ino}`)
+    const isSkipped = this.#rules.skip.has(`${this.#dev}:${this.#probe.ino}`)
     const mayHaveChanged = !isSame || this.#hasCacheTag(parent)
     if (mayHaveChanged && !isSkipped) this.#lookInto(() => openat(parent, this.#nameText(), FOLDER), changed)
     return isSame && !isSkipped
@@ -111,7 +112,11 @@ export class PageScanner {
   #lookAtRoot(changed: ChangedFolder[]): void {
     const fd = this.#folders.rootFd()
     if (fd === CLOSED || this.#probe.lookFd(fd) !== 0) return
-    if (!this.#isUnchanged(this.#probe.dev) || this.#rules.excludeCaches) this.#lookInto(() => openat(fd, '.', FOLDER), changed)
+    if (!this.#isUnchanged(this.#dev) || this.#rules.excludeCaches) this.#lookInto(() => openat(fd, '.', FOLDER), changed)
+  }
+
+  get #dev(): number {
+    return this.#rules.recordedDevice(this.#probe.dev)
   }
 
   /** As it was, on the device of its folder, and settled. */
@@ -125,7 +130,7 @@ export class PageScanner {
       probe.mtimeNs === mtimeNs &&
       probe.mtimeSec === mtimeSec &&
       probe.ino === ino &&
-      probe.dev === dev &&
+      this.#dev === dev &&
       dev === parentDev &&
       KIND_NUMBER[probe.kind] === kind &&
       (kind !== KIND_NUMBER.file || probe.sizeBytes === sizeBytes)
@@ -143,10 +148,8 @@ export class PageScanner {
     let fd: number | undefined
     try {
       fd = open()
-      const names = readFolder(fd).map(({ name }) => name)
-      const isOpen = !(this.#rules.excludeCaches && names.some((name) => name.equals(CACHE_TAG)))
-      const wanted = names.filter((name) => !this.#rules.isExcluded(joinPath(folder, name))).sort(Buffer.compare)
-      changed.push({ path: folder, names: isOpen ? wanted : undefined })
+      const { wanted, hasCacheTag } = namesIn(fd, folder, this.#rules)
+      changed.push({ path: folder, names: this.#rules.excludeCaches && hasCacheTag ? undefined : wanted })
     } catch (error) {
       if (!(error instanceof PosixError)) throw error
       changed.push({ path: folder, names: undefined }) // the walk will see why, and tell

@@ -3,14 +3,17 @@ import type { PlainError } from '../../../base/errors.ts'
 import type { ChunkLocation, KnownChunksMemory, RepositoryKeys } from '../../../repository/index.ts'
 import type { StoreDescriptor } from '../../../storage/index.ts'
 import type { END } from '../../end-workers.ts'
+import type { DeviceNumbers } from '../places.ts'
 import type { PageFindings } from './page-scanner.ts'
 
 export interface ScanSettings {
-  readonly roots: readonly { readonly path: Uint8Array; readonly follow: boolean }[]
+  readonly roots: readonly { readonly path: Uint8Array; readonly follow: boolean; readonly at: Uint8Array; readonly isInner: boolean }[]
   readonly skip: readonly string[]
   readonly oneFileSystem: boolean
   readonly excludes: readonly string[]
   readonly excludeCaches: boolean
+  /** Of snapshots, as they are read and as they are recorded. */
+  readonly devices: DeviceNumbers
 }
 
 export interface ScanSetup {

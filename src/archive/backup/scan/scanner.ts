@@ -5,7 +5,8 @@ import { CHUNK_TYPE, ChunkReader, type KnownChunks, type RepositoryKeys } from '
 import type { ObjectStore } from '../../../storage/index.ts'
 import { archiveError } from '../../errors.ts'
 import { isDamage } from '../../tree/tree-reader.ts'
-import { exclusionOf } from '../exclusion.ts'
+import { exclusionOf, fileExclusionOf } from '../exclusion.ts'
+import { recordedDevice } from '../places.ts'
 import { type PageFindings, PageScanner } from './page-scanner.ts'
 import type { ScanAnswer, ScanSettings, ScanTask } from './scan-protocol.ts'
 
@@ -24,9 +25,11 @@ export class Scanner {
     this.#reader = new ChunkReader(store, keys)
     this.#pages = new PageScanner({
       ...settings,
-      roots: settings.roots.map(({ path, follow }) => ({ path: Buffer.from(path), follow })),
+      roots: settings.roots.map(({ path, at, ...root }) => ({ ...root, path: Buffer.from(path), at: Buffer.from(at) })),
       skip: new Set(settings.skip),
       isExcluded: exclusionOf(settings.excludes),
+      isFileExcluded: fileExclusionOf(settings.excludes),
+      recordedDevice: recordedDevice(settings.devices),
       known,
     })
   }

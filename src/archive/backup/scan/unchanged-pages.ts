@@ -8,13 +8,13 @@
  */
 import { fromPlainError, isKind, type TerpError } from '../../../base/errors.ts'
 import type { Operation } from '../../../base/operation.ts'
-import { close, O_DIRECTORY, O_RDONLY, openPath, readFolder } from '../../../platform/index.ts'
+import { close, O_DIRECTORY, O_RDONLY, openPath } from '../../../platform/index.ts'
 import { type ChunkLocation, locate, type WriteSession } from '../../../repository/index.ts'
 import { comparePaths, isWithin } from '../../entry.ts'
 import type { PageChild } from '../../tree/page-codec.ts'
 import type { Devices } from '../devices.ts'
-import type { Exclusion } from '../exclusion.ts'
 import type { PreviousTree } from '../previous.ts'
+import { type NameRules, namesIn } from './names-in.ts'
 import type { PageFindings } from './page-scanner.ts'
 import type { ScanCrew } from './scan-crew.ts'
 
@@ -23,15 +23,15 @@ export type Stretch =
   /** `page` is that of the previous tree, unless it is damaged. */
   | { readonly kind: 'walk'; readonly from: Buffer; readonly to: Buffer | undefined; readonly page: PageChild | undefined }
 
-export interface UnchangedPagesParts {
+export interface UnchangedPagesParts extends NameRules {
   readonly session: WriteSession
   readonly previous: PreviousTree
   readonly crew: ScanCrew
   readonly devices: Devices
   /** What the previous tree lacks although it is there. */
   readonly unread: readonly Buffer[]
-  readonly isRootProtected: boolean
-  readonly isExcluded: Exclusion
+  /** Where `/` is read, if all of it is chosen. */
+  readonly protectedRoot: Buffer | undefined
   /** Pages that are walked whatever the scan says. */
   readonly mustWalk: (page: PageChild) => boolean
 }
@@ -52,7 +52,7 @@ const EMPTY = Buffer.alloc(0)
 /** Together the stretches are the whole source, in order. */
 export async function* unchangedPages(op: Operation, parts: UnchangedPagesParts): AsyncGenerator<Stretch> {
   const open: OpenFolder[] = parts.unread.map((path) => ({ path, names: undefined }))
-  if (parts.isRootProtected) open.push({ path: EMPTY, names: namesInRoot(parts.isExcluded) })
+  if (parts.protectedRoot) open.push({ path: EMPTY, names: namesInRoot(parts.protectedRoot, parts) })
   let from: Buffer = EMPTY
   for await (const [scanned, next] of withNext(scannedPages(op, parts))) {
     const { page, found } = scanned
@@ -122,11 +122,10 @@ function depthOf(folder: Buffer): number {
 }
 
 /** `/` has no entry that would tell. */
-function namesInRoot(isExcluded: Exclusion): Buffer[] {
-  const fd = openPath('/', O_RDONLY | O_DIRECTORY)
+function namesInRoot(at: Buffer, rules: NameRules): readonly Buffer[] {
+  const fd = openPath(at.length === 0 ? '/' : at, O_RDONLY | O_DIRECTORY)
   try {
-    const names = readFolder(fd).map(({ name }) => name)
-    return names.filter((name) => !isExcluded(name)).sort(Buffer.compare)
+    return namesIn(fd, EMPTY, rules).wanted
   } finally {
     close(fd)
   }

@@ -1,9 +1,10 @@
 /** Whether an act has to wait for a second person, and if so, what exactly is kept of it until one decides. */
 import { type Approval, roles as allRoles, type Json, type Role } from '../../../catalog/index.ts'
 import type { ServerContext } from '../../context.ts'
-import type { Route, RouteRequest } from '../../http/route.ts'
+import type { Access, Route, RouteRequest } from '../../http/route.ts'
 import { asJson, readSetting } from '../../settings/setting.ts'
 import { type Caller, type KnownCaller, withIncluded } from '../caller.ts'
+import { authError } from '../errors.ts'
 import { secondPersonSetting } from './setting.ts'
 
 const HOUR_MS = 3_600_000
@@ -19,13 +20,25 @@ export interface KeptRequest {
 
 type Asked = RouteRequest<Caller, unknown, unknown, unknown>
 
+/**
+ * Who may be the second: whoever may do it himself. Where only security administrators may, backup administrators too: many places have one security
+ * administrator, and what he alone decides on (accounts, the directory, this very rule) is what could make him two.
+ */
+export function mayAgree({ roles }: Extract<Access, { who: 'roles' }>): readonly Role[] {
+  return roles.every((role) => role === 'security-admin') ? ['security-admin', 'backup-admin'] : roles
+}
+
+/** AUTH_STEP_UP_REQUIRED when it would take protection away and there is no proof of the last five minutes, whoever else agrees. */
 export async function needsSecond(context: ServerContext, route: Route, asked: Asked): Promise<boolean> {
-  if (route.needsSecond === undefined || asked.caller.kind === 'nobody' || route.access.who === 'anybody') return false
+  const { caller } = asked
+  if (route.needsSecond === undefined || caller.kind === 'nobody' || route.access.who === 'anybody') return false
   const isMeant = route.needsSecond === true || (await route.needsSecond(asked))
   if (!isMeant) return false
+  if (!(caller.kind === 'session' && caller.isSteppedUp))
+    throw authError('AUTH_STEP_UP_REQUIRED', `${route.name} would take protection away, which needs a proof of the last five minutes`)
   const { rule } = (await readSetting(context, secondPersonSetting)).value
   if (rule !== 'auto') return rule === 'on'
-  const wanted: readonly Role[] = route.access.roles
+  const wanted = mayAgree(route.access)
   const able = allRoles.filter((role) => withIncluded([role]).some((each) => wanted.includes(each)))
   return (await context.catalog.accounts.countWithAnyRole(able)) >= 2
 }

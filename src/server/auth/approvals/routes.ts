@@ -7,7 +7,7 @@ import type { ServerContext } from '../../context.ts'
 import { type RecordedEvent, type Route, type RouteRequest, route } from '../../http/route.ts'
 import { type KnownCaller, withIncluded } from '../caller.ts'
 import { authError } from '../errors.ts'
-import { openRequest } from './ask.ts'
+import { mayAgree, openRequest } from './ask.ts'
 import { presentApproval } from './present.ts'
 
 const tag = 'Second person'
@@ -103,7 +103,7 @@ export function approvalRoutes(context: ServerContext, routesOf: () => readonly 
     const target = routeOf(approval)
     if (target?.access.who !== 'roles') throw authError('AUTH_APPROVAL_STALE', `this version has no act ${approval.act}`)
     const { roles } = target.access
-    if (!roles.some((role) => caller.roles.includes(role))) {
+    if (!mayAgree(target.access).some((role) => caller.roles.includes(role))) {
       throw authError('AUTH_FORBIDDEN', `${approval.act} is not for the roles ${caller.roles.join(', ')}`)
     }
     const asker = await catalog.accounts.find(approval.requestedBy)

@@ -59,6 +59,8 @@ export const directorySetting = defineSetting({
   readers: auditors,
   writers: guardians,
   stepUp: true,
+  // Who says which directory is asked, and whose groups are administrators, says who administrators are. Switching it off makes none.
+  needsSecond: (before, after) => after.isOn && JSON.stringify(before) !== JSON.stringify(after),
 })
 
 export type DirectorySetting = z.output<typeof ofDirectory>
