@@ -28,6 +28,7 @@ const ROUTES: readonly (readonly [method: string, target: string])[] = [
   ['GET', agentPaths.object(ID, PACK)],
   ['HEAD', agentPaths.object(ID, PACK)],
   ['PUT', agentPaths.object(ID, PACK)],
+  ['GET', agentPaths.bundle('a'.repeat(64), 0)],
 ]
 
 test('the port has the routes that are asked here, and none besides', async (t) => {

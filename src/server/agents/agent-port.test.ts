@@ -390,7 +390,7 @@ test('bodies of all agents together take no more memory than there is for them, 
     told,
     Array.from({ length: 12 }, () => 201),
   )
-  assert.ok(most > bodyBytes && most <= uploadBytes + bodyBytes, `${most}`)
+  assert.ok(most >= bodyBytes && most <= uploadBytes + bodyBytes, `${most}`)
   assert.equal(uploads.heldBytes, 0)
 })
 
@@ -428,7 +428,7 @@ test('a small body that came whole waits for its turn like any other', async (t)
   while (uploads.heldBytes === 0) await letOthersRun()
   const small = client.ask(agentPaths.object(sessionId, 'notes/small'), { method: 'PUT', body: new Uint8Array(1000) })
   while (uploads.waitingCount === 0) await letOthersRun()
-  for (let turn = 0; turn < 100; turn++) await letOthersRun()
+  await systemClock().sleep(200)
   asked.destroy()
   assert.equal((await small).status, 201)
   assert.equal(uploads.heldBytes, 0)

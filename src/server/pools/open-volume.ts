@@ -104,6 +104,8 @@ export class OpenVolume {
   readonly #lock: DiskLock
   readonly #journal: SentJournal
   readonly #sessions = new Set<HeldSession>()
+  /** Sessions that are being opened: none of the others yet, and the writer is theirs already. */
+  readonly #openings = new Set<Promise<OpenedSession>>()
   readonly #sources = new Set<string>()
   /** Of the server itself. */
   readonly #works = new Set<Promise<unknown>>()
@@ -168,8 +170,21 @@ export class OpenVolume {
   }
 
   /** POOL_SOURCE_BUSY: what one session sends would be the other's. */
-  async openBackup({ agentId, jobId, sourceId, pointId, onCommitted }: BackupWish): Promise<OpenedSession> {
+  async openBackup(wish: BackupWish): Promise<OpenedSession> {
     this.#checkOpen()
+    return await this.#opening(this.#openBackup(wish))
+  }
+
+  async #opening(opening: Promise<OpenedSession>): Promise<OpenedSession> {
+    this.#openings.add(opening)
+    try {
+      return await opening
+    } finally {
+      this.#openings.delete(opening)
+    }
+  }
+
+  async #openBackup({ agentId, jobId, sourceId, pointId, onCommitted }: BackupWish): Promise<OpenedSession> {
     if (this.#sources.has(sourceId)) throw poolError('POOL_SOURCE_BUSY', `a backup of ${sourceId} runs`, { context: { source: sourceId } })
     this.#sources.add(sourceId)
     const op = this.#op
@@ -219,8 +234,12 @@ export class OpenVolume {
   }
 
   /** A prune leaves what the point needs alone until the session ends. POINT_NOT_FOUND. */
-  async openRestore({ scope, pointId, paths }: RestoreWish): Promise<OpenedSession> {
+  async openRestore(wish: RestoreWish): Promise<OpenedSession> {
     this.#checkOpen()
+    return await this.#opening(this.#openRestore(wish))
+  }
+
+  async #openRestore({ scope, pointId, paths }: RestoreWish): Promise<OpenedSession> {
     const op = this.#op
     const { repository, store } = this
     const ended = Promise.withResolvers<void>()
@@ -400,6 +419,7 @@ export class OpenVolume {
     this.#isClosing = true
     const failures: unknown[] = []
     const attempt = (work: () => Promise<void>) => work().catch((error: unknown) => void failures.push(error))
+    await Promise.allSettled(this.#openings)
     await Promise.all([...this.#sessions].map((session) => attempt(() => session.end())))
     await Promise.all([this.reader, this.searcher, ...this.#threads].map((thread) => attempt(() => thread.close())))
     await Promise.allSettled(this.#works)

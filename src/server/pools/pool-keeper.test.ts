@@ -63,6 +63,17 @@ test('a folder that others use becomes no pool volume, and nothing of a refusal 
   await place.keeper().createPool({ name: 'three', folder: at('fresh') })
 })
 
+test('a pool that is closed while a session is being opened closes, and the session is over', async (t) => {
+  const place = await aKeeper(t)
+  const poolId = await place.pool()
+  const opening = place
+    .keeper()
+    .openBackup({ poolId, agentId: AGENT, jobId: '6'.repeat(32), sourceId: SOURCE, onCommitted: async () => {} })
+  const volume = await place.keeper().volume(poolId)
+  const inVolume = volume.openBackup({ agentId: AGENT, jobId: '7'.repeat(32), sourceId: '7'.repeat(32), onCommitted: async () => {} })
+  await Promise.all([volume.close(), opening.catch(() => undefined), inVolume])
+})
+
 test('a pool is written to by one server', async (t) => {
   const place = await aKeeper(t)
   const other = await aKeeper(t)
