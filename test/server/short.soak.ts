@@ -6,7 +6,7 @@ import { it } from 'node:test'
 import { promisify } from 'node:util'
 import { whyNoNamespaces } from '../support/network-namespaces.ts'
 
-const SOAK = join(import.meta.dirname, '../server/soak.ts')
+const SOAK = join(import.meta.dirname, 'soak.ts')
 
 /** What it counted. */
 async function soak(...args: string[]): Promise<Record<string, number>> {
